@@ -1,0 +1,19 @@
+"""Ids that sort by time (RFC 9562, UUID version 7)."""
+
+from datetime import datetime
+from uuid import UUID
+
+
+def uuid7(now: datetime, entropy: bytes) -> UUID:
+    """A UUID of `now` in milliseconds and 10 bytes of `entropy`.
+
+    Raises ValueError when `entropy` is shorter than 10 bytes.
+    """
+    if len(entropy) < 10:
+        raise ValueError("uuid7 needs 10 bytes of entropy")
+    milliseconds = int(now.timestamp() * 1000)
+    random = int.from_bytes(entropy[:10])
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return UUID(int=value)

@@ -1,0 +1,89 @@
+"""The formula of a search, in its one place; storage's SQL is tested equal to it.
+
+score = similarity_weight * similarity + recency_weight * recency + importance_weight * importance
+recency = 2 ** (-age / half_life), age never below zero (memex: exp(-ln 2 / half_life * age))
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve_app.core.memory import Memory
+
+Floats = NDArray[np.float64]
+
+SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RankingPolicy:
+    """The weights of the three signals, and the half-life of recency in days."""
+
+    similarity_weight: float = 0.7
+    recency_weight: float = 0.3
+    importance_weight: float = 0.0
+    half_life_days: float = 30.0
+
+    @classmethod
+    def from_alpha(
+        cls, alpha: float, half_life_days: float, importance_weight: float = 0.0
+    ) -> "RankingPolicy":
+        """The policy of memex: `alpha` for similarity, the rest for recency."""
+        return cls(alpha, 1.0 - alpha, importance_weight, half_life_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A memory that storage proposes. `similarity` is the cosine of its best chunk, in [-1, 1]."""
+
+    memory: Memory
+    similarity: float
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A ranked memory, with every signal that made its score."""
+
+    memory: Memory
+    similarity: float
+    recency: float
+    importance: float
+    score: float
+    span: tuple[int, int]
+
+
+def recency(ages_days: Floats, half_life_days: float) -> Floats:
+    """How fresh memories of these ages are: shape (n,), in (0, 1], 0.5 after one half-life."""
+    return np.exp2(-np.maximum(ages_days, 0.0) / half_life_days)
+
+
+def score(similarity: Floats, recent: Floats, importance: Floats, policy: RankingPolicy) -> Floats:
+    """The combined score of n candidates, shape (n,)."""
+    return (
+        policy.similarity_weight * similarity
+        + policy.recency_weight * recent
+        + policy.importance_weight * importance
+    )
+
+
+def rank(
+    candidates: Sequence[Candidate], now: datetime, policy: RankingPolicy, top_k: int
+) -> list[Hit]:
+    """The `top_k` best candidates, best first; ties go to the more recent, then the greater id."""
+    if not candidates:
+        return []
+    similarity = np.array([candidate.similarity for candidate in candidates])
+    importance = np.array([candidate.memory.importance for candidate in candidates])
+    ages = np.array([(now - c.memory.occurred_at).total_seconds() for c in candidates])
+    fresh = recency(ages / SECONDS_PER_DAY, policy.half_life_days)
+    scores = score(similarity, fresh, importance, policy)
+    hits = [
+        Hit(c.memory, c.similarity, float(r), c.memory.importance, float(s), c.span)
+        for c, r, s in zip(candidates, fresh, scores, strict=True)
+    ]
+    hits.sort(key=lambda hit: (hit.score, hit.memory.occurred_at, hit.memory.id), reverse=True)
+    return hits[:top_k]

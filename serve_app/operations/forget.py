@@ -1,0 +1,11 @@
+"""Forget: delete one memory, and every summary that speaks of it."""
+
+from uuid import UUID
+
+from serve_app.operations.ports import Ports
+
+
+async def forget(ports: Ports, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+    """Delete it everywhere; raises NotFound, also when `agent_id` is given and is not its own."""
+    await ports.memories.forget(tenant_id, memory_id, agent_id)
+    ports.meter.count("memory_operations", operation="delete")

@@ -1,0 +1,171 @@
+"""What the verbs need of the world; a port's real thing and its fake share one contract."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Memory,
+    MemoryChanges,
+    Scope,
+    Vector,
+)
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
+from serve_app.core.summary import SummaryRules
+
+
+class Embedder(Protocol):
+    """Turns text into unit vectors; raises EmbeddingUnavailable, never invents one."""
+
+    @property
+    def model(self) -> str:
+        """The name that is stored beside every vector."""
+        ...
+
+    async def embed_query(self, text: str) -> Vector:
+        """The vector of a question, shape (dimension,), float32, cut at what the model reads."""
+        ...
+
+    async def embed_documents(
+        self, texts: Sequence[str]
+    ) -> list[tuple[Chunk, ...] | FleetmemError]:
+        """The chunks of each text in order, at least one each; one text's failure is its own."""
+        ...
+
+    async def check_health(self) -> None:
+        """Return when the model answers; raise Unavailable otherwise."""
+        ...
+
+
+class Memories(Protocol):
+    """The stored memories. Every call is one transaction; raises DatabaseUnavailable."""
+
+    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
+        """Store each, with its own outcome, in order; adding an id twice stores it once."""
+        ...
+
+    async def search(self, search: VectorSearch) -> list[Candidate]:
+        """Enough candidates that the true top_k is among them; at least min(top_k, matching)."""
+        ...
+
+    async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
+        """The memory whatever its status; raises NotFound."""
+        ...
+
+    async def page(self, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+        """At most `limit` memories older than `after`, newest first by id."""
+        ...
+
+    async def count(self, scope: Scope) -> int:
+        """How many active memories the scope holds."""
+        ...
+
+    async def revise(
+        self,
+        before: Memory,
+        changes: MemoryChanges,
+        now: datetime,
+        chunks: tuple[Chunk, ...] | None,
+    ) -> Memory:
+        """Apply `changes` to `before`; raises Conflict when it is no longer what is stored.
+
+        `chunks` are given exactly when the content changes. A folded source is unfolded first:
+        its summaries are withdrawn and their other sources are active again.
+        """
+        ...
+
+    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+        """Delete the memory and what it was folded from; withdraw summaries made from it.
+
+        Raises NotFound, also when `agent_id` is given and differs.
+        """
+        ...
+
+    async def check_health(self) -> None:
+        """Return when the database answers; raise DatabaseUnavailable otherwise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A time-limited claim on one scope, held by one summariser."""
+
+    scope_id: int
+    scope: Scope
+    holder: UUID
+
+
+class Summaries(Protocol):
+    """What the summariser needs of storage."""
+
+    async def crowded_scopes(self, threshold: int, limit: int) -> list[int]:
+        """Ids of scopes with more than `threshold` active memories that can be folded."""
+        ...
+
+    async def claim(self, scope_id: int, holder: UUID, seconds: int) -> Lease | None:
+        """The lease, or None while somebody else holds it."""
+        ...
+
+    async def oldest(self, lease: Lease, rules: SummaryRules) -> list[Memory]:
+        """The oldest `rules.batch_size` active memories of whichever sort passed the threshold.
+
+        Episodic memories first; summaries (semantic memories with sources) when those crowd.
+        """
+        ...
+
+    async def fold(self, lease: Lease, sources: Sequence[Memory], summary: EmbeddedMemory) -> bool:
+        """Store `summary` and archive `sources` in one transaction.
+
+        False, and nothing is changed, when the lease is lost or any source is not as it was read.
+        """
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back; no error when it has expired."""
+        ...
+
+
+class SentenceSplitter(Protocol):
+    """Splits text of any language into sentences, and knows its stop words."""
+
+    def sentences(self, text: str) -> list[str]:
+        """The sentences in order; joined they hold every visible character of the text."""
+        ...
+
+    def stop_words(self, text: str) -> frozenset[str]:
+        """Case-folded stop words of the language the text seems to be in."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts and times; never raises, never blocks. Names stand in telemetry.py."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add one observation to a histogram (seconds, or items)."""
+        ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a verb may touch; `clock` gives aware UTC times, `new_id` ids sorted by time."""
+
+    memories: Memories
+    embedder: Embedder
+    meter: Meter
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]

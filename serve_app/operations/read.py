@@ -1,0 +1,22 @@
+"""Read: one memory, a page of them, or how many there are."""
+
+from uuid import UUID
+
+from serve_app.core.memory import Memory, Scope
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.operations.ports import Ports
+
+
+async def get(ports: Ports, tenant_id: int, memory_id: UUID) -> Memory:
+    """The memory, archived or not; raises NotFound."""
+    return await ports.memories.get(tenant_id, memory_id)
+
+
+async def page(ports: Ports, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+    """One page of the memories that match, newest first."""
+    return await ports.memories.page(where, limit, after)
+
+
+async def count(ports: Ports, scope: Scope) -> int:
+    """How many active memories the scope holds; 0 for a scope nobody has written to."""
+    return await ports.memories.count(scope)

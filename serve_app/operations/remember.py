@@ -1,0 +1,72 @@
+"""Remember: embed drafts and store them; what is returned is committed."""
+
+from collections.abc import Sequence
+
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryDraft
+from serve_app.core.text import require_storable
+from serve_app.operations.ports import Ports
+
+
+async def remember(ports: Ports, draft: MemoryDraft) -> Memory:
+    """Store one draft; raises what went wrong."""
+    [outcome] = await remember_many(ports, [draft])
+    if isinstance(outcome, FleetmemError):
+        raise outcome
+    return outcome
+
+
+async def remember_many(
+    ports: Ports, drafts: Sequence[MemoryDraft]
+) -> list[Memory | FleetmemError]:
+    """Store each draft with its own outcome, in order; one's failure is not another's."""
+    outcomes: list[Memory | FleetmemError | None] = [_refusal(draft) for draft in drafts]
+    accepted = [index for index, outcome in enumerate(outcomes) if outcome is None]
+    if accepted:
+        stored = await _store(ports, [drafts[index] for index in accepted])
+        for index, outcome in zip(accepted, stored, strict=True):
+            outcomes[index] = outcome
+    results = [outcome for outcome in outcomes if outcome is not None]
+    ports.meter.count(
+        "memory_operations", sum(isinstance(r, Memory) for r in results), operation="create"
+    )
+    return results
+
+
+def _refusal(draft: MemoryDraft) -> FleetmemError | None:
+    """Why this draft cannot be stored, if it cannot."""
+    try:
+        require_storable(draft.content, "content")
+        require_storable(draft.scope.agent_id, "agent_id")
+        require_storable(draft.scope.user_id, "user_id")
+    except FleetmemError as refusal:
+        return refusal
+    return None
+
+
+async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
+    """Embed, then store what could be embedded. No connection is held while text is embedded."""
+    embedded = await ports.embedder.embed_documents([draft.content for draft in drafts])
+    ready = [
+        _embedded(ports, draft, chunks)
+        for draft, chunks in zip(drafts, embedded, strict=True)
+        if not isinstance(chunks, FleetmemError)
+    ]
+    stored = iter(await ports.memories.add(ready) if ready else [])
+    return [chunks if isinstance(chunks, FleetmemError) else next(stored) for chunks in embedded]
+
+
+def _embedded(ports: Ports, draft: MemoryDraft, chunks: tuple[Chunk, ...]) -> EmbeddedMemory:
+    """The draft with its id and times, and its vectors."""
+    now = ports.clock()
+    memory = Memory(
+        id=ports.new_id(),
+        scope=draft.scope,
+        content=draft.content,
+        kind=draft.kind,
+        importance=draft.importance,
+        created_at=now,
+        occurred_at=draft.occurred_at or now,
+        updated_at=now,
+    )
+    return EmbeddedMemory(memory, chunks, ports.embedder.model)

@@ -1,0 +1,33 @@
+"""Revise: change a stored memory; a new content is embedded anew."""
+
+from uuid import UUID
+
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import Chunk, Memory, MemoryChanges
+from serve_app.core.text import require_storable
+from serve_app.operations.ports import Ports
+
+
+async def revise(ports: Ports, tenant_id: int, memory_id: UUID, changes: MemoryChanges) -> Memory:
+    """The memory as it now is; raises NotFound, InvalidInput or Conflict."""
+    if changes.content is not None:
+        require_storable(changes.content, "content")
+    before = await ports.memories.get(tenant_id, memory_id)
+    if not changes:
+        return before
+    chunks = await _new_chunks(ports, before, changes)
+    after = await ports.memories.revise(before, changes, ports.clock(), chunks)
+    ports.meter.count("memory_operations", operation="update")
+    return after
+
+
+async def _new_chunks(
+    ports: Ports, before: Memory, changes: MemoryChanges
+) -> tuple[Chunk, ...] | None:
+    """The vectors of the new content; None when the content stays."""
+    if changes.content is None or changes.content == before.content:
+        return None
+    [chunks] = await ports.embedder.embed_documents([changes.content])
+    if isinstance(chunks, FleetmemError):
+        raise chunks
+    return chunks

@@ -1,0 +1,57 @@
+"""The menu: every verb a door may call, on one object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft, Scope
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.core.principal import Principal
+from serve_app.core.ranking import Hit
+from serve_app.core.search import SearchQuery
+from serve_app.operations import check_health, forget, read, remember, revise, search
+from serve_app.operations.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What fleetmem does, whoever asks and however they came in."""
+
+    ports: Ports
+
+    async def remember(self, draft: MemoryDraft) -> Memory:
+        """Store one draft."""
+        return await remember.remember(self.ports, draft)
+
+    async def remember_many(self, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
+        """Store each draft with its own outcome, in order."""
+        return await remember.remember_many(self.ports, drafts)
+
+    async def search(self, query: SearchQuery) -> list[Hit]:
+        """The best memories of one scope."""
+        return await search.search(self.ports, query)
+
+    async def get(self, principal: Principal, memory_id: UUID) -> Memory:
+        """One memory of the caller's tenant."""
+        return await read.get(self.ports, principal.tenant_id, memory_id)
+
+    async def page(self, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+        """One page of memories, newest first."""
+        return await read.page(self.ports, where, limit, after)
+
+    async def count(self, scope: Scope) -> int:
+        """How many active memories a scope holds."""
+        return await read.count(self.ports, scope)
+
+    async def revise(self, principal: Principal, memory_id: UUID, changes: MemoryChanges) -> Memory:
+        """Change one memory."""
+        return await revise.revise(self.ports, principal.tenant_id, memory_id, changes)
+
+    async def forget(self, principal: Principal, memory_id: UUID, agent_id: str | None) -> None:
+        """Delete one memory and what speaks of it."""
+        await forget.forget(self.ports, principal.tenant_id, memory_id, agent_id)
+
+    async def check_health(self) -> dict[str, str]:
+        """`ok` or an error code, by dependency."""
+        return await check_health.check_health(self.ports)

@@ -1,0 +1,164 @@
+"""Every knob, typed, with its one default.
+
+A value comes from, first match wins: the environment (`FLEETMEM_` and the name in capitals), a
+predecessor's own environment name, the YAML file named by FLEETMEM_CONFIG, the default.
+Secrets (the database URL) come from the environment only.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from serve_app.core.errors import ConfigurationError
+
+IndexKind = Literal["ivfflat", "hnsw"]
+
+PREDECESSOR_NAMES = {
+    "DATABASE_URL": "database_url",
+    "DB_MIN_POOL_SIZE": "db_min_pool_size",
+    "DB_MAX_POOL_SIZE": "db_max_pool_size",
+    "DB_COMMAND_TIMEOUT": "db_command_timeout",
+    "EMBEDDING_MODEL": "embedding_model",
+    "DEFAULT_TOP_K": "default_top_k",
+    "DEFAULT_ALPHA": "default_alpha",
+    "RECENCY_DECAY_DAYS": "recency_half_life_days",
+    "SUMMARIZATION_ENABLED": "summarization_enabled",
+    "SUMMARIZATION_THRESHOLD": "summarization_threshold",
+    "SUMMARIZATION_BATCH_SIZE": "summarization_batch_size",
+    "SUMMARIZATION_INTERVAL_SECONDS": "summarization_interval_seconds",
+}
+"""What memex calls a knob, and what we call it."""
+
+
+class Settings(BaseSettings):
+    """The configuration of one process; `load_settings` reads it."""
+
+    model_config = SettingsConfigDict(env_prefix="FLEETMEM_", extra="forbid", frozen=True)
+
+    database_url: SecretStr | None = Field(None, description="Postgres DSN; environment only")
+    db_min_pool_size: int = Field(5, ge=1, description="connections a Retrieval replica keeps")
+    db_max_pool_size: int = Field(20, ge=1, description="connections a Retrieval replica may open")
+    db_command_timeout: float = Field(10.0, gt=0, description="seconds a statement may take")
+    db_connect_timeout: float = Field(
+        5.0, gt=0, description="seconds a connection may take to open"
+    )
+
+    embedding_model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2", description="a name in the registry of models"
+    )
+    embedding_device: Literal["cpu", "cuda"] = Field("cpu", description="where ONNX runs")
+    embedding_threads: int = Field(
+        1, ge=0, description="ONNX threads of one replica; 0 takes the cores it may use"
+    )
+    embedding_batch_tokens: int = Field(512, ge=16, description="padded tokens of one batch")
+    embedding_queue_limit: int = Field(
+        4096, ge=1, description="texts that may wait in one replica before it refuses more"
+    )
+    embedding_cache_size: int = Field(
+        10_000, ge=0, description="query vectors an ingress replica keeps; 0 keeps none"
+    )
+    model_directory: Path = Field(
+        Path("~/.cache/fleetmem/models"), description="where prepared models lie"
+    )
+
+    default_top_k: int = Field(10, ge=1, le=50, description="hits where a search names no top_k")
+    default_alpha: float = Field(
+        0.7, ge=0, le=1, description="weight of similarity where a search names no alpha"
+    )
+    recency_half_life_days: float = Field(30.0, gt=0, description="days until recency has halved")
+
+    index: IndexKind = Field("ivfflat", description="kind of the vector index of large scopes")
+    exact_scope_rows: int = Field(
+        8000, ge=0, description="vectors up to which a scope is ranked in full"
+    )
+    index_min_rows: int = Field(
+        20_000, ge=0, description="vectors in the table before an index is built at all"
+    )
+    index_tend_seconds: float = Field(
+        300.0, gt=0, description="seconds between two looks at the vector index"
+    )
+
+    summarization_enabled: bool = Field(True, description="whether old memories are folded")
+    summarization_threshold: int = Field(
+        100, ge=1, description="episodic memories of a scope above which it is folded"
+    )
+    summarization_batch_size: int = Field(50, ge=2, description="memories folded at a time")
+    summarization_interval_seconds: float = Field(
+        300.0, gt=0, description="seconds between two wakings of the summariser"
+    )
+    summarization_lease_seconds: int = Field(
+        60, ge=1, description="seconds one summariser may hold a scope"
+    )
+
+    request_timeout_seconds: float = Field(
+        30.0, gt=0, description="seconds after which a request is answered 503"
+    )
+    max_body_bytes: int = Field(262_144, ge=1024, description="bytes of a body; more is 413")
+    max_batch_body_bytes: int = Field(
+        16_777_216, ge=1024, description="bytes of a batch's body; more is 413"
+    )
+    max_concurrent_requests: int = Field(
+        1024, ge=1, description="requests an ingress replica works on; more get 503 at once"
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least severity that is written"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments outrank our environment names, those a predecessor's, those the file."""
+        predecessors = InitSettingsSource(settings_cls, _read_predecessor_names())
+        file = InitSettingsSource(settings_cls, _read_config(os.environ.get("FLEETMEM_CONFIG")))
+        return init_settings, env_settings, predecessors, file
+
+
+def _read_predecessor_names() -> dict[str, Any]:
+    """The knobs that the environment sets under a predecessor's name."""
+    return {
+        ours: os.environ[theirs]
+        for theirs, ours in PREDECESSOR_NAMES.items()
+        if theirs in os.environ
+    }
+
+
+def _read_config(path: str | None) -> dict[str, Any]:
+    """The file's keys; raises ConfigurationError for a missing file, a secret or bad YAML."""
+    if not path:
+        return {}
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"cannot read the configuration file {path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} must hold `name: value` lines")
+    if "database_url" in values:
+        raise ConfigurationError(f"take database_url out of {path}: set FLEETMEM_DATABASE_URL")
+    return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process; raises ConfigurationError that names each wrong knob."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigurationError(f"wrong settings: {wrong}") from error

@@ -1,0 +1,45 @@
+"""What is measured and what is logged: names in one place, content and secrets in none."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds: 1 ms to 10 s."""
+
+BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""Items of one batch."""
+
+PREFIX = "fleetmem_"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One metric family; `labels` are the only ones it may carry."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    description: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+INSTRUMENTS: dict[str, Instrument] = {
+    "http_requests": Instrument("counter", "requests answered", ("method", "route", "status")),
+    "http_request_duration_seconds": Instrument(
+        "histogram", "time to answer a request", ("method", "route"), LATENCY_BUCKETS
+    ),
+    "embedding_duration_seconds": Instrument(
+        "histogram", "time of one ONNX batch", (), LATENCY_BUCKETS
+    ),
+    "embedding_batch_size": Instrument("histogram", "texts of one batch", (), BATCH_BUCKETS),
+    "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
+    "embedding_cache": Instrument("counter", "look-ups of query vectors", ("outcome",)),
+    "memory_operations": Instrument("counter", "memories touched", ("operation",)),
+    "db_pool_in_use": Instrument("gauge", "connections at work"),
+    "db_pool_idle": Instrument("gauge", "connections that wait"),
+    "summarizer_runs": Instrument("counter", "scopes looked at", ("outcome",)),
+    "summarizer_memories_folded": Instrument("counter", "memories folded into summaries"),
+    "coalesced_batch_size": Instrument(
+        "histogram", "calls that left as one remote call", ("call",), BATCH_BUCKETS
+    ),
+}
+"""Every family by the name that a Meter is given; a counter's family ends in `_total`."""
