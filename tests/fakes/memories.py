@@ -1,0 +1,152 @@
+"""Memories in a dictionary, held to the same contract as Postgres."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from serve_app.core.errors import Conflict, DatabaseUnavailable, FleetmemError, NotFound
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Memory,
+    MemoryChanges,
+    Scope,
+    Status,
+)
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
+
+
+class InMemoryMemories:
+    """Implements ports.Memories; `down` makes every call raise DatabaseUnavailable."""
+
+    def __init__(self) -> None:
+        self.rows: dict[UUID, EmbeddedMemory] = {}
+        self.scope_ids: dict[Scope, int] = {}
+        self.down = False
+
+    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
+        self.require_up()
+        return [self.insert(row) for row in memories]
+
+    async def search(self, search: VectorSearch) -> list[Candidate]:
+        self.require_up()
+        return [
+            _candidate(row, search)
+            for row in self.rows.values()
+            if row.memory.scope == search.scope
+            and row.memory.status is Status.ACTIVE
+            and search.kind in (None, row.memory.kind)
+        ]
+
+    async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
+        self.require_up()
+        row = self.rows.get(memory_id)
+        if row is None or row.memory.scope.tenant_id != tenant_id:
+            raise NotFound(f"no memory {memory_id}")
+        return row.memory
+
+    async def page(self, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+        self.require_up()
+        found = sorted(
+            (row.memory for row in self.rows.values() if _matches(row.memory, where)),
+            key=lambda memory: memory.id,
+            reverse=True,
+        )
+        rest = [memory for memory in found if after is None or memory.id < after]
+        page = tuple(rest[:limit])
+        return MemoryPage(page, page[-1].id if len(rest) > limit else None)
+
+    async def count(self, scope: Scope) -> int:
+        self.require_up()
+        return sum(memory.status is Status.ACTIVE for memory in self.of_scope(scope))
+
+    async def revise(
+        self,
+        before: Memory,
+        changes: MemoryChanges,
+        now: datetime,
+        chunks: tuple[Chunk, ...] | None,
+    ) -> Memory:
+        self.require_up()
+        row = self.rows.get(before.id)
+        if row is None or row.memory != before:
+            raise Conflict("the memory was changed meanwhile; read it again")
+        self._withdraw_above(before.id)
+        after = replace(self.rows[before.id].memory, updated_at=now, **_given(changes))
+        self.rows[before.id] = EmbeddedMemory(after, chunks or row.chunks, row.model)
+        return after
+
+    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+        memory = await self.get(tenant_id, memory_id)
+        if agent_id is not None and memory.scope.agent_id != agent_id:
+            raise NotFound(f"no memory {memory_id}")
+        self._withdraw_above(memory_id)
+        self._delete_below(memory_id)
+
+    async def check_health(self) -> None:
+        self.require_up()
+
+    def insert(self, row: EmbeddedMemory) -> Memory:
+        """Store once, and return what is stored."""
+        self.scope_ids.setdefault(row.memory.scope, len(self.scope_ids) + 1)
+        return self.rows.setdefault(row.memory.id, row).memory
+
+    def of_scope(self, scope: Scope) -> list[Memory]:
+        """Every memory of a scope, oldest first."""
+        found = [row.memory for row in self.rows.values() if row.memory.scope == scope]
+        return sorted(found, key=lambda memory: (memory.occurred_at, memory.id))
+
+    def change(self, memory_id: UUID, **fields: Any) -> None:
+        """Set fields of a stored memory without any rule."""
+        row = self.rows[memory_id]
+        self.rows[memory_id] = replace(row, memory=replace(row.memory, **fields))
+
+    def require_up(self) -> None:
+        """Raise as a database would that is away."""
+        if self.down:
+            raise DatabaseUnavailable("the fake database is down")
+
+    def _withdraw_above(self, memory_id: UUID) -> None:
+        """Delete every summary that speaks of a memory, topmost first; free their sources."""
+        summary_id = self.rows[memory_id].memory.superseded_by
+        if summary_id is None:
+            return
+        self._withdraw_above(summary_id)
+        for source_id in self._present(self.rows[summary_id].memory.sources):
+            self.change(source_id, status=Status.ACTIVE, superseded_by=None)
+        del self.rows[summary_id]
+
+    def _delete_below(self, memory_id: UUID) -> None:
+        """Delete a memory and all that it was folded from."""
+        for source_id in self._present(self.rows.pop(memory_id).memory.sources):
+            self._delete_below(source_id)
+
+    def _present(self, ids: Iterable[UUID]) -> list[UUID]:
+        return [memory_id for memory_id in ids if memory_id in self.rows]
+
+
+def _given(changes: MemoryChanges) -> dict[str, Any]:
+    names = ("content", "kind", "importance", "occurred_at", "status")
+    return {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
+
+
+def _candidate(row: EmbeddedMemory, search: VectorSearch) -> Candidate:
+    best = max(row.chunks, key=lambda chunk: float(chunk.vector @ search.vector))
+    return Candidate(row.memory, float(best.vector @ search.vector), (best.start, best.end))
+
+
+def _matches(memory: Memory, where: MemoryFilter) -> bool:
+    scope, occurred = memory.scope, memory.occurred_at
+    return (
+        scope.tenant_id == where.tenant_id
+        and where.agent_id in (None, scope.agent_id)
+        and where.user_id in (None, scope.user_id)
+        and where.kind in (None, memory.kind)
+        and where.status in (None, memory.status)
+        and (where.occurred_from is None or occurred >= where.occurred_from)
+        and (where.occurred_before is None or occurred < where.occurred_before)
+    )

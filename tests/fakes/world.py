@@ -1,0 +1,52 @@
+"""A whole world in memory: ports with a clock that a test sets and ids that count up."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from serve_app.core.identity import uuid7
+from serve_app.core.memory import EmbeddedMemory, Memory, MemoryDraft, Scope
+from serve_app.operations.ports import Ports
+from serve_app.operations.remember import remember
+from serve_app.operations.service import Service
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.memories import InMemoryMemories
+from tests.fakes.meter import RecordingMeter
+from tests.fakes.summaries import InMemorySummaries
+
+SCOPE = Scope(1, "agent", "user")
+
+
+@dataclass
+class World:
+    """`World().service` serves; `now` is set by the test, in aware UTC."""
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    memories: InMemoryMemories = field(default_factory=InMemoryMemories)
+    embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
+    meter: RecordingMeter = field(default_factory=RecordingMeter)
+    ids_given: int = 0
+
+    def __post_init__(self) -> None:
+        self.summaries = InMemorySummaries(self.memories, lambda: self.now)
+        self.ports = Ports(self.memories, self.embedder, self.meter, lambda: self.now, self.new_id)
+        self.service = Service(self.ports)
+
+    def advance(self, **duration: float) -> None:
+        """Let time pass: `advance(days=3)`."""
+        self.now += timedelta(**duration)
+
+    def new_id(self) -> UUID:
+        """The next id; later ones are greater."""
+        self.ids_given += 1
+        return uuid7(self.now, self.ids_given.to_bytes(10))
+
+    async def remember(self, content: str, scope: Scope = SCOPE, **fields: object) -> Memory:
+        """Store one memory, and let a second pass."""
+        memory = await remember(self.ports, MemoryDraft(scope, content, **fields))  # type: ignore[arg-type]  # fields are the draft's own
+        self.advance(seconds=1)
+        return memory
+
+    def embedded(self, memory: Memory) -> EmbeddedMemory:
+        """The memory with the vectors of its content."""
+        return EmbeddedMemory(memory, self.embedder.chunks(memory.content), self.embedder.model)
