@@ -22,6 +22,8 @@ from serve_app.core.errors import ConfigurationError
 
 IndexKind = Literal["ivfflat", "hnsw"]
 
+CONFIG_FILE = "FLEETMEM_CONFIG"
+
 PREDECESSOR_NAMES = {
     "DATABASE_URL": "database_url",
     "DB_MIN_POOL_SIZE": "db_min_pool_size",
@@ -125,7 +127,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments outrank our environment names, those a predecessor's, those the file."""
         predecessors = InitSettingsSource(settings_cls, _read_predecessor_names())
-        file = InitSettingsSource(settings_cls, _read_config(os.environ.get("FLEETMEM_CONFIG")))
+        file = InitSettingsSource(settings_cls, _read_config(os.environ.get(CONFIG_FILE)))
         return init_settings, env_settings, predecessors, file
 
 
@@ -153,8 +155,13 @@ def _read_config(path: str | None) -> dict[str, Any]:
     return values
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process; raises ConfigurationError that names each wrong knob."""
+def load_settings(config: str | None = None, **overrides: Any) -> Settings:
+    """The settings of this process; raises ConfigurationError that names each wrong knob.
+
+    `config` names the file where FLEETMEM_CONFIG doesn't.
+    """
+    if config:
+        os.environ.setdefault(CONFIG_FILE, config)
     try:
         return Settings(**overrides)
     except ValidationError as error:

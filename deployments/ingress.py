@@ -1,0 +1,43 @@
+"""Ingress: the HTTP door, and the verbs behind it."""
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.metrics import ClusterMetrics, RayMeter
+from deployments.world import open_ports
+from serve_app.asgi import create_asgi_app
+from serve_app.logs import write_json_logs
+from serve_app.operations.service import Service
+from serve_app.settings import load_settings
+
+
+@serve.deployment(
+    name="Ingress",
+    num_replicas=1,
+    max_ongoing_requests=2048,
+    ray_actor_options={"num_cpus": 0.5, "memory": 200 * 2**20},
+    graceful_shutdown_timeout_s=5,
+    health_check_period_s=5,
+)
+@serve.ingress()
+class Ingress:
+    """Late-bound, so that the same application runs in tests without Ray.
+
+    It holds Maintenance only so that Serve deploys it with the rest.
+    """
+
+    def __init__(
+        self,
+        config: str | None,
+        embedding: DeploymentHandle,
+        retrieval: DeploymentHandle,
+        maintenance: DeploymentHandle,
+    ) -> None:
+        self._settings = load_settings(config)
+        write_json_logs(self._settings.log_level)
+        self._meter = RayMeter()
+        self._service = Service(open_ports(embedding, retrieval, self._settings, self._meter))
+
+    def __serve_build_asgi_app__(self) -> FastAPI:  # noqa: N807 - Serve asks for this name
+        return create_asgi_app(self._service, self._settings, ClusterMetrics(), self._meter)

@@ -1,0 +1,64 @@
+"""Maintenance: the cron actor. It folds old memories and tends the vector index.
+
+Any number of them may run: scopes are leased, and the index is guarded by an advisory lock.
+"""
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from deployments.metrics import RayMeter
+from deployments.schedule import Schedule
+from deployments.world import open_ports
+from serve_app.core.summary import SummaryRules
+from serve_app.language.sentences import Sentences
+from serve_app.operations.summarise import summarise
+from serve_app.settings import load_settings
+from serve_app.storage.ann_index import tend_index
+from serve_app.storage.connection import open_pool
+from serve_app.storage.summaries import PostgresSummaries
+
+
+@serve.deployment(
+    name="Maintenance",
+    num_replicas=1,
+    max_ongoing_requests=4,
+    ray_actor_options={"num_cpus": 0.1, "memory": 200 * 2**20},
+    graceful_shutdown_timeout_s=5,
+    health_check_period_s=5,
+)
+class Maintenance:
+    """Wakes at the settings' intervals; each waking is a tick."""
+
+    async def __init__(
+        self, config: str | None, embedding: DeploymentHandle, retrieval: DeploymentHandle
+    ) -> None:
+        self._settings = load_settings(config)
+        self._pool = await open_pool(
+            self._settings.model_copy(update={"db_min_pool_size": 1, "db_max_pool_size": 2})
+        )
+        self._ports = open_ports(embedding, retrieval, self._settings, RayMeter())
+        self._rules = SummaryRules(
+            threshold=self._settings.summarization_threshold,
+            batch_size=self._settings.summarization_batch_size,
+        )
+        self._schedule = Schedule()
+        if self._settings.summarization_enabled:
+            self._schedule.every(self._settings.summarization_interval_seconds, self._summarise)
+        self._schedule.every(self._settings.index_tend_seconds, self._tend_index)
+
+    def check_health(self) -> None:
+        """Serve's health check: every job's loop lives."""
+        self._schedule.check()
+
+    async def _summarise(self) -> None:
+        await summarise(
+            self._ports,
+            PostgresSummaries(self._pool),
+            Sentences(),
+            self._rules,
+            self._settings.summarization_lease_seconds,
+        )
+
+    async def _tend_index(self) -> None:
+        async with self._pool.acquire() as connection:
+            await tend_index(connection, self._settings.index, self._settings.index_min_rows)

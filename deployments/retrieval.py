@@ -1,0 +1,96 @@
+"""Retrieval: owns the Postgres pool; finds candidates, writes memories."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ray import serve
+
+from deployments.metrics import RayMeter
+from deployments.schedule import Schedule
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, Scope
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
+from serve_app.settings import load_settings
+from serve_app.storage.connection import open_pool, pool_usage
+from serve_app.storage.memories import PostgresMemories
+
+POOL_GAUGE_SECONDS = 5.0
+
+
+@serve.deployment(
+    name="Retrieval",
+    max_ongoing_requests=256,
+    autoscaling_config={
+        "min_replicas": 1,
+        "max_replicas": 2,
+        "target_ongoing_requests": 8,
+        "look_back_period_s": 5,
+        "upscale_delay_s": 5,
+        "downscale_delay_s": 120,
+    },
+    ray_actor_options={"num_cpus": 0.5, "memory": 200 * 2**20},
+    graceful_shutdown_timeout_s=5,
+    health_check_period_s=5,
+)
+class Retrieval:
+    """Ready once the pool has its connections; a database that goes away later is 503."""
+
+    async def __init__(self, config: str | None) -> None:
+        settings = load_settings(config)
+        self._pool = await open_pool(settings)
+        self._memories = PostgresMemories(self._pool, settings)
+        self._meter = RayMeter()
+        self._schedule = Schedule()
+        self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)
+
+    async def search(
+        self, searches: Sequence[VectorSearch]
+    ) -> list[list[Candidate] | FleetmemError]:
+        """The candidates of each search, in order: one statement for all."""
+        return list(await self._memories.search_many(searches))
+
+    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
+        """What is stored of each memory, in order, or its own error."""
+        return await self._memories.add(memories)
+
+    async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
+        """One memory of a tenant."""
+        return await self._memories.get(tenant_id, memory_id)
+
+    async def page(self, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+        """One page of memories."""
+        return await self._memories.page(where, limit, after)
+
+    async def count(self, scope: Scope) -> int:
+        """Active memories of a scope."""
+        return await self._memories.count(scope)
+
+    async def revise(
+        self,
+        before: Memory,
+        changes: MemoryChanges,
+        now: datetime,
+        chunks: tuple[Chunk, ...] | None,
+    ) -> Memory:
+        """Change one memory."""
+        return await self._memories.revise(before, changes, now, chunks)
+
+    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+        """Delete one memory."""
+        await self._memories.forget(tenant_id, memory_id, agent_id)
+
+    async def check_database(self) -> None:
+        """Return when the database answers."""
+        await self._memories.check_health()
+
+    def check_health(self) -> None:
+        """Serve's health check: the gauge job lives; the database's health is not ours."""
+        self._schedule.check()
+
+    async def _gauge_pool(self) -> None:
+        in_use, idle = pool_usage(self._pool)
+        self._meter.gauge("db_pool_in_use", in_use)
+        self._meter.gauge("db_pool_idle", idle)

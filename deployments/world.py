@@ -1,0 +1,31 @@
+"""The ports of a replica, over handles to the other deployments."""
+
+import os
+from datetime import UTC, datetime
+
+from ray.serve.handle import DeploymentHandle
+
+from deployments.handles import RemoteEmbedder, RemoteMemories
+from serve_app.core.identity import uuid7
+from serve_app.embedding.cache import CachedEmbedder
+from serve_app.operations.ports import Meter, Ports
+from serve_app.settings import Settings
+
+
+def open_ports(
+    embedding: DeploymentHandle, retrieval: DeploymentHandle, settings: Settings, meter: Meter
+) -> Ports:
+    """Everything the verbs need, with the wall clock and random ids."""
+    timeout = settings.request_timeout_seconds
+    remote = RemoteEmbedder(embedding, settings.embedding_model, meter, timeout)
+    return Ports(
+        memories=RemoteMemories(retrieval, meter, timeout),
+        embedder=CachedEmbedder(remote, settings.embedding_cache_size, meter),
+        meter=meter,
+        clock=_now,
+        new_id=lambda: uuid7(_now(), os.urandom(10)),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

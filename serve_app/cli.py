@@ -1,0 +1,129 @@
+"""The command line: `fleetmem up | migrate | index | model | eval | demo`."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from serve_app.core.errors import ConfigurationError, FleetmemError
+from serve_app.settings import IndexKind, Settings, load_settings
+
+app = typer.Typer(
+    help="Long-term memory for fleets of AI agents.", no_args_is_help=True, add_completion=False
+)
+console = Console(stderr=True, highlight=False)
+
+DATA_DIRECTORY = Path("~/.local/share/fleetmem")
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="FLEETMEM_DATABASE_URL",
+        show_envvar=True,
+        help="A Postgres with pgvector >= 0.8.4.",
+        show_default=False,
+    ),
+]
+
+
+@app.command(epilog="Example: fleetmem up --port 8080 --data-dir ./memories")
+def up(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
+    data_dir: Annotated[Path, typer.Option(help="Where memories are kept.")] = DATA_DIRECTORY,
+    database_url: DatabaseUrl = None,
+    index: Annotated[
+        str | None, typer.Option(help="ivfflat or hnsw: the index of large scopes.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A file like configs/production.yaml.")] = None,
+) -> None:
+    """Start the whole service on this machine: Postgres, model, Ray, API. Ctrl-C stops it."""
+    from serve_app.local.up import UpOptions, run
+
+    _choose(config, index)
+    settings = load_settings()
+    options = UpOptions(host, port, data_dir.expanduser().absolute(), database_url)
+    sys.exit(run(options, settings, _say, lambda: _announce(options, settings)))
+
+
+@app.command(epilog="Example: fleetmem migrate --database-url postgresql://me@db/fleetmem")
+def migrate(database_url: DatabaseUrl = None) -> None:
+    """Bring a database's schema up to date; safe to run twice, and by many at once."""
+    from serve_app.storage.migrate import migrate as run
+
+    applied = asyncio.run(run(_required(database_url)))
+    _say(f"Applied {', '.join(applied)}" if applied else "The schema is up to date")
+
+
+@app.command(epilog="Example: fleetmem index --to hnsw")
+def index(
+    to: Annotated[str, typer.Option(help="ivfflat or hnsw.")], database_url: DatabaseUrl = None
+) -> None:
+    """Build the vector index of the other kind on a live database, then drop the old one."""
+    from serve_app.storage.ann_index import switch_index
+
+    kind = _index_kind(to)
+    asyncio.run(switch_index(_required(database_url), kind, _say))
+    _say(f"The index is {kind} now; set FLEETMEM_INDEX={kind} so that it stays so")
+
+
+@app.command(epilog="Example: fleetmem model sentence-transformers/all-MiniLM-L6-v2")
+def model(name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None) -> None:
+    """Prepare a model for serving: find its weights, verify them, write the graph."""
+    from serve_app.embedding.preparation import prepare_model
+    from serve_app.embedding.registry import find_model
+
+    settings = load_settings()
+    spec = find_model(name or settings.embedding_model)
+    prepare_model(spec, settings.model_directory.expanduser(), _say)
+
+
+def main() -> None:
+    """Run the command line; a failure is one line that says what to do next, and status 1."""
+    try:
+        app(standalone_mode=True)
+    except FleetmemError as error:
+        console.print(f"[bold red]fleetmem:[/] {error.message}", soft_wrap=True)
+        sys.exit(1)
+
+
+def _choose(config: Path | None, index: str | None) -> None:
+    """Hand the options on to every process that is started from here."""
+    if config is not None:
+        os.environ["FLEETMEM_CONFIG"] = str(config.expanduser().absolute())
+    if index is not None:
+        os.environ["FLEETMEM_INDEX"] = _index_kind(index)
+
+
+def _index_kind(word: str) -> IndexKind:
+    if word == "ivfflat" or word == "hnsw":
+        return word
+    raise ConfigurationError(f"there is no index of the kind {word}: take ivfflat or hnsw")
+
+
+def _required(database_url: str | None) -> str:
+    if database_url:
+        return database_url
+    raise ConfigurationError(
+        "name the database with --database-url or FLEETMEM_DATABASE_URL; "
+        "`fleetmem up` prints the address of its embedded one"
+    )
+
+
+def _say(line: str) -> None:
+    console.print(f"[dim]fleetmem:[/] {line}", soft_wrap=True)
+
+
+def _announce(options: "UpOptions", settings: Settings) -> None:  # type: ignore[name-defined]
+    base = f"http://{options.host}:{options.port}"
+    console.print(
+        f"[bold green]fleetmem is ready[/]\n  API      {base}/v1/memories\n"
+        f"  Docs     {base}/docs\n  Metrics  {base}/metrics\n"
+        f"  Data     {options.data_directory}\n  Ctrl-C stops it.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,112 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from deployments.coalescing import Coalescer
+from serve_app.core.errors import FleetmemError, NotFound, Overloaded
+from tests.fakes.meter import RecordingMeter
+
+
+class Remote:
+    """A remote list call that doubles numbers and can be held open."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def send(self, items: Sequence[int]) -> list[int | FleetmemError]:
+        self.batches.append(list(items))
+        await self.gate.wait()
+        return [NotFound("no such number") if item < 0 else item * 2 for item in items]
+
+
+@pytest.fixture
+def remote() -> Remote:
+    return Remote()
+
+
+def coalesce(remote: Remote, **limits: int) -> Coalescer[int, int]:
+    return Coalescer("double", remote.send, RecordingMeter(), **limits)
+
+
+async def test_callers_of_one_turn_leave_together(remote: Remote) -> None:
+    doubled = coalesce(remote)
+    results = await asyncio.gather(*(doubled.submit(n) for n in range(10)))
+    assert results == [n * 2 for n in range(10)]
+    assert remote.batches == [list(range(10))]
+
+
+async def test_arrivals_wait_only_while_all_calls_are_out(remote: Remote) -> None:
+    doubled = coalesce(remote, concurrency=1)
+    remote.gate.clear()
+    first = asyncio.create_task(doubled.submit(1))
+    while not remote.batches:
+        await asyncio.sleep(0)
+    rest = [asyncio.create_task(doubled.submit(n)) for n in (2, 3)]
+    await asyncio.sleep(0)
+    remote.gate.set()
+    assert await asyncio.gather(first, *rest) == [2, 4, 6]
+    assert remote.batches == [[1], [2, 3]]
+
+
+async def test_each_caller_gets_its_own_error(remote: Remote) -> None:
+    doubled = coalesce(remote)
+    outcomes = await asyncio.gather(
+        doubled.submit(1), doubled.submit(-1), doubled.submit(2), return_exceptions=True
+    )
+    assert outcomes[0] == 2
+    assert isinstance(outcomes[1], NotFound)
+    assert outcomes[2] == 4
+
+
+async def test_callers_that_left_are_not_sent(remote: Remote) -> None:
+    doubled = coalesce(remote, concurrency=1)
+    remote.gate.clear()
+    first = asyncio.create_task(doubled.submit(1))
+    while not remote.batches:
+        await asyncio.sleep(0)
+    leaver = asyncio.create_task(doubled.submit(2))
+    stayer = asyncio.create_task(doubled.submit(3))
+    await asyncio.sleep(0)
+    leaver.cancel()
+    remote.gate.set()
+    assert await asyncio.gather(first, stayer) == [2, 6]
+    assert remote.batches == [[1], [3]]
+
+
+async def test_a_batch_holds_no_more_than_its_limit(remote: Remote) -> None:
+    doubled = coalesce(remote, max_items=3, concurrency=2)
+    await asyncio.gather(*(doubled.submit(n) for n in range(8)))
+    assert sorted(len(batch) for batch in remote.batches) == [2, 3, 3]
+
+
+async def test_a_failed_call_fails_its_callers_and_no_later_one() -> None:
+    calls = 0
+
+    async def send(items: Sequence[int]) -> list[int | FleetmemError]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise Overloaded("full")
+        return list(items)
+
+    doubled: Coalescer[int, int] = Coalescer("double", send, RecordingMeter())
+    outcomes = await asyncio.gather(doubled.submit(1), doubled.submit(2), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Overloaded, Overloaded]
+    assert await doubled.submit(3) == 3
+
+
+async def test_too_many_waiting_callers_are_refused_at_once(remote: Remote) -> None:
+    doubled = coalesce(remote, concurrency=1, max_items=1, max_waiting=2)
+    remote.gate.clear()
+    waiting = [asyncio.create_task(doubled.submit(n)) for n in range(2)]
+    while not remote.batches:
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(doubled.submit(2)))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await doubled.submit(3)
+    remote.gate.set()
+    assert await asyncio.gather(*waiting) == [0, 2, 4]
