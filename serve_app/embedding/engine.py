@@ -1,0 +1,95 @@
+"""One loaded model: token ids in, unit vectors out. Knows nothing of queues or event loops."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from serve_app.core.errors import ConfigurationError, ModelUnavailable
+from serve_app.embedding.cores import count_usable_cores
+from serve_app.embedding.fastembed_models import load
+from serve_app.embedding.preparation import verify_model
+from serve_app.embedding.registry import ModelSpec
+
+TokenIds = NDArray[np.int64]
+"""The tokens of one text with [CLS] and [SEP], shape (tokens,), int64."""
+
+Vectors = NDArray[np.float32]
+"""Unit vectors, shape (texts, dimension), float32."""
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+WARM_UP_SHAPES = ((1, 8), (8, 32))
+"""Texts and tokens of the batches that are run before the engine is called warm."""
+
+
+class Engine:
+    """Loads a prepared model; `run` is to be called from one thread at a time.
+
+    Raises ModelUnavailable when the files are not what was prepared, ConfigurationError when
+    the wanted device cannot be had: an engine never falls back to another one.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, directory: Path, threads: int, device: Literal["cpu", "cuda"]
+    ) -> None:
+        folder = verify_model(spec, directory)
+        self.spec = spec
+        try:
+            self._session, self.tokenizer = load(
+                folder, spec, PROVIDERS[device], threads or count_usable_cores()
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"cannot run {spec.name} on {device}: {error}") from error
+        _clear_limits(self.tokenizer)
+        if self.provider != PROVIDERS[device]:
+            raise ConfigurationError(
+                f"ONNX Runtime runs {spec.name} on {self.provider} instead of {device}; "
+                "install the CUDA libraries it needs, or set embedding_device to cpu"
+            )
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
+
+    @property
+    def provider(self) -> str:
+        """What really runs the model, as the session says."""
+        return self._session.get_providers()[0]
+
+    def warm_up(self) -> None:
+        """Run small batches, so that the first caller does not pay for allocations.
+
+        Raises ModelUnavailable when what comes out is not unit vectors of the right dimension.
+        """
+        for texts, tokens in WARM_UP_SHAPES:
+            vectors = self.run([np.arange(100, 100 + tokens, dtype=np.int64)] * texts)
+            expected = (texts, self.spec.dimension)
+            if vectors.shape != expected or not np.allclose(
+                np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3
+            ):
+                raise ModelUnavailable(f"{self.spec.name} does not give unit vectors {expected}")
+
+    def run(self, token_ids: Sequence[TokenIds]) -> Vectors:
+        """The embeddings of texts, (n, dimension); they do not depend on their neighbours.
+
+        Raises what ONNX Runtime raises, and ArithmeticError when a number is not finite.
+        """
+        longest = max(len(ids) for ids in token_ids)
+        padded = np.zeros((len(token_ids), longest), np.int64)
+        mask = np.zeros_like(padded)
+        for row, ids in enumerate(token_ids):
+            padded[row, : len(ids)] = ids
+            mask[row, : len(ids)] = 1
+        arrays = {"input_ids": padded, "attention_mask": mask}
+        feed = {name: arrays.get(name, np.zeros_like(padded)) for name in self._inputs}
+        vectors = np.asarray(self._session.run(None, feed)[0], np.float32)
+        if not np.isfinite(vectors).all():
+            raise ArithmeticError(f"{self.spec.name} gave a number that is not finite")
+        return vectors
+
+
+def _clear_limits(tokenizer: Tokenizer) -> None:
+    """Let the tokenizer see whole texts: what is too long is cut into chunks, not dropped."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
