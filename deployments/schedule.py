@@ -21,7 +21,8 @@ class Schedule:
         """Raise when a job's loop has ended, so that Serve replaces the replica."""
         for task in self._tasks:
             if task.done():
-                raise RuntimeError("a scheduled job has ended") from task.exception()
+                cause = None if task.cancelled() else task.exception()
+                raise RuntimeError("a scheduled job has ended") from cause
 
 
 async def _repeat(seconds: float, job: Callable[[], Awaitable[None]]) -> None:

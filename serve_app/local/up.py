@@ -86,7 +86,7 @@ def _stop_on_signals() -> threading.Event:
 
 def _start_postgres(options: UpOptions, progress: Progress, started: ExitStack) -> EmbeddedPostgres:
     progress(f"Starting Postgres in {options.data_directory}")
-    postgres = EmbeddedPostgres(options.data_directory / "postgres")
+    postgres = EmbeddedPostgres(options.data_directory)
     started.callback(postgres.stop)
     postgres.start()
     return postgres
