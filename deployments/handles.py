@@ -28,7 +28,9 @@ DOCUMENTS_PER_CALL = 64
 class RemoteEmbedder:
     """ports.Embedder over the Embedding deployment."""
 
-    def __init__(self, handle: DeploymentHandle, model: str, meter: Meter, timeout: float) -> None:
+    def __init__(
+        self, handle: DeploymentHandle[Any], model: str, meter: Meter, timeout: float
+    ) -> None:
         self.model = model
         self._handle = handle
         self._timeout = timeout
@@ -65,7 +67,7 @@ class RemoteEmbedder:
 class RemoteMemories:
     """ports.Memories over the Retrieval deployment."""
 
-    def __init__(self, handle: DeploymentHandle, meter: Meter, timeout: float) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], meter: Meter, timeout: float) -> None:
         self._handle = handle
         self._timeout = timeout
         self._searches = Coalescer[VectorSearch, list[Candidate]]("search", self._search, meter)

@@ -1,5 +1,7 @@
 """Ingress: the HTTP door, and the verbs behind it."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -30,14 +32,14 @@ class Ingress:
     def __init__(
         self,
         config: str | None,
-        embedding: DeploymentHandle,
-        retrieval: DeploymentHandle,
-        maintenance: DeploymentHandle,
+        embedding: DeploymentHandle[Any],
+        retrieval: DeploymentHandle[Any],
+        maintenance: DeploymentHandle[Any],
     ) -> None:
         self._settings = load_settings(config)
         write_json_logs(self._settings.log_level)
         self._meter = RayMeter()
         self._service = Service(open_ports(embedding, retrieval, self._settings, self._meter))
 
-    def __serve_build_asgi_app__(self) -> FastAPI:  # noqa: N807 - Serve asks for this name
+    def __serve_build_asgi_app__(self) -> FastAPI:
         return create_asgi_app(self._service, self._settings, ClusterMetrics(), self._meter)

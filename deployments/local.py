@@ -1,7 +1,7 @@
 """A Ray of one machine, with the application on it: `python -m deployments.local`.
 
 `fleetmem up` starts this as a child, in an environment that Ray reads at import, and stops it with
-SIGTERM. It writes one JSON line to standard output when the service answers, or when it can't start.
+SIGTERM. It writes one JSON line to standard output: the service answers, or why it can't start.
 """
 
 import argparse
@@ -27,8 +27,12 @@ def main() -> int:
     """Run until SIGTERM, or until the parent is gone; 1 when the start failed."""
     options = _parse_arguments()
     stop = threading.Event()
+
+    def request_stop(number: int, frame: object) -> None:
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, request_stop)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         _start(options)

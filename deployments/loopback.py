@@ -6,6 +6,7 @@ FLEETMEM_LOOPBACK_ONLY is set, every replica that imports `deployments` asks for
 """
 
 import os
+from importlib import import_module
 
 LOOPBACK_ONLY = "FLEETMEM_LOOPBACK_ONLY"
 
@@ -14,11 +15,10 @@ def confine_replica_servers() -> None:
     """Make replica servers of this process bind 127.0.0.1; does nothing on a cluster."""
     if os.environ.get(LOOPBACK_ONLY) != "1":
         return
-    from ray.serve._private import replica
-
+    replica = import_module("ray.serve._private.replica")
     add_port = replica.add_port_to_grpc_server
 
     def add_loopback_port(server: object, address: str) -> int:
         return add_port(server, address.replace("[::]:", "127.0.0.1:"))
 
-    replica.add_port_to_grpc_server = add_loopback_port
+    replica.__dict__["add_port_to_grpc_server"] = add_loopback_port

@@ -3,6 +3,8 @@
 Any number of them may run: scopes are leased, and the index is guarded by an advisory lock.
 """
 
+from typing import Any
+
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -30,7 +32,7 @@ class Maintenance:
     """Wakes at the settings' intervals; each waking is a tick."""
 
     async def __init__(
-        self, config: str | None, embedding: DeploymentHandle, retrieval: DeploymentHandle
+        self, config: str | None, embedding: DeploymentHandle[Any], retrieval: DeploymentHandle[Any]
     ) -> None:
         self._settings = load_settings(config)
         self._pool = await open_pool(

@@ -32,10 +32,10 @@ class ReplicaLost(Unavailable):
     code = "replica_lost"
 
 
-async def call_once(response: Awaitable[Any], timeout: float) -> Any:
-    """Await one remote call for at most `timeout` seconds; raises FleetmemErrors only, or a bug."""
+async def call_once(response: Awaitable[Any], seconds: float) -> Any:
+    """Await one remote call for at most `seconds`; raises FleetmemErrors only, or a bug."""
     try:
-        return await asyncio.wait_for(response, timeout)
+        return await asyncio.wait_for(response, seconds)
     except TimeoutError:
         raise DeadlineExceeded("no answer in time; try again") from None
     except BackPressureError as error:
@@ -48,12 +48,12 @@ async def call_once(response: Awaitable[Any], timeout: float) -> Any:
         raise ReplicaLost("a replica was lost; try again") from error
 
 
-async def call_until(call: Callable[[], Awaitable[T]], timeout: float) -> T:
-    """Make a call that may run twice, again while replicas are lost and `timeout` lasts."""
-    deadline = asyncio.get_running_loop().time() + timeout
+async def call_until(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Make a call that may run twice, again while replicas are lost and `seconds` last."""
+    deadline = asyncio.get_running_loop().time() + seconds
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(ReplicaLost),
-        stop=stop_after_delay(timeout),
+        stop=stop_after_delay(seconds),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,
     )

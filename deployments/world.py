@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
@@ -13,7 +14,10 @@ from serve_app.settings import Settings
 
 
 def open_ports(
-    embedding: DeploymentHandle, retrieval: DeploymentHandle, settings: Settings, meter: Meter
+    embedding: DeploymentHandle[Any],
+    retrieval: DeploymentHandle[Any],
+    settings: Settings,
+    meter: Meter,
 ) -> Ports:
     """Everything the verbs need, with the wall clock and random ids."""
     timeout = settings.request_timeout_seconds

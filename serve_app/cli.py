@@ -1,4 +1,7 @@
-"""The command line: `fleetmem up | migrate | index | model | eval | demo`."""
+"""The command line: `fleetmem up | migrate | index | model | eval | demo`.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
 
 import asyncio
 import os
@@ -10,11 +13,13 @@ import typer
 from rich.console import Console
 
 from serve_app.core.errors import ConfigurationError, FleetmemError
-from serve_app.settings import IndexKind, Settings, load_settings
+from serve_app.settings import IndexKind, load_settings
 
 app = typer.Typer(
     help="Long-term memory for fleets of AI agents.", no_args_is_help=True, add_completion=False
 )
+models = typer.Typer(help="Embedding models.", no_args_is_help=True)
+app.add_typer(models, name="model")
 console = Console(stderr=True, highlight=False)
 
 DATA_DIRECTORY = Path("~/.local/share/fleetmem")
@@ -40,7 +45,9 @@ def up(
     index: Annotated[
         str | None, typer.Option(help="ivfflat or hnsw: the index of large scopes.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A file like configs/production.yaml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A file like configs/production.yaml.")
+    ] = None,
 ) -> None:
     """Start the whole service on this machine: Postgres, model, Ray, API. Ctrl-C stops it."""
     from serve_app.local.up import UpOptions, run
@@ -48,7 +55,7 @@ def up(
     _choose(config, index)
     settings = load_settings()
     options = UpOptions(host, port, data_dir.expanduser().absolute(), database_url)
-    sys.exit(run(options, settings, _say, lambda: _announce(options, settings)))
+    sys.exit(run(options, settings, _say, lambda: _announce(f"http://{host}:{port}", data_dir)))
 
 
 @app.command(epilog="Example: fleetmem migrate --database-url postgresql://me@db/fleetmem")
@@ -72,8 +79,10 @@ def index(
     _say(f"The index is {kind} now; set FLEETMEM_INDEX={kind} so that it stays so")
 
 
-@app.command(epilog="Example: fleetmem model sentence-transformers/all-MiniLM-L6-v2")
-def model(name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None) -> None:
+@models.command(epilog="Example: fleetmem model prepare BAAI/bge-small-en-v1.5")
+def prepare(
+    name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None,
+) -> None:
     """Prepare a model for serving: find its weights, verify them, write the graph."""
     from serve_app.embedding.preparation import prepare_model
     from serve_app.embedding.registry import find_model
@@ -119,11 +128,10 @@ def _say(line: str) -> None:
     console.print(f"[dim]fleetmem:[/] {line}", soft_wrap=True)
 
 
-def _announce(options: "UpOptions", settings: Settings) -> None:  # type: ignore[name-defined]
-    base = f"http://{options.host}:{options.port}"
+def _announce(base: str, data_directory: Path) -> None:
     console.print(
         f"[bold green]fleetmem is ready[/]\n  API      {base}/v1/memories\n"
         f"  Docs     {base}/docs\n  Metrics  {base}/metrics\n"
-        f"  Data     {options.data_directory}\n  Ctrl-C stops it.",
+        f"  Data     {data_directory}\n  Ctrl-C stops it.",
         soft_wrap=True,
     )

@@ -67,7 +67,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _free_ports() -> dict[str, str]:
-    """Ports nobody uses now for what Serve would put on fixed ones, so that two runs can coexist."""
+    """Unused ports for what Serve would put on fixed ones, so that two runs can coexist."""
     names = (
         "RAY_SERVE_HAPROXY_METRICS_PORT",
         "RAY_SERVE_HAPROXY_STATS_PORT",

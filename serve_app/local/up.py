@@ -79,8 +79,12 @@ def require_free_port(host: str, port: int) -> None:
 def _stop_on_signals() -> threading.Event:
     """An event that the first SIGINT or SIGTERM sets."""
     stop = threading.Event()
+
+    def request_stop(number: int, frame: object) -> None:
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, request_stop)
     return stop
 
 

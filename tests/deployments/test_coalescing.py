@@ -15,9 +15,11 @@ class Remote:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.called = asyncio.Event()
 
     async def send(self, items: Sequence[int]) -> list[int | FleetmemError]:
         self.batches.append(list(items))
+        self.called.set()
         await self.gate.wait()
         return [NotFound("no such number") if item < 0 else item * 2 for item in items]
 
@@ -42,8 +44,7 @@ async def test_arrivals_wait_only_while_all_calls_are_out(remote: Remote) -> Non
     doubled = coalesce(remote, concurrency=1)
     remote.gate.clear()
     first = asyncio.create_task(doubled.submit(1))
-    while not remote.batches:
-        await asyncio.sleep(0)
+    await remote.called.wait()
     rest = [asyncio.create_task(doubled.submit(n)) for n in (2, 3)]
     await asyncio.sleep(0)
     remote.gate.set()
@@ -65,8 +66,7 @@ async def test_callers_that_left_are_not_sent(remote: Remote) -> None:
     doubled = coalesce(remote, concurrency=1)
     remote.gate.clear()
     first = asyncio.create_task(doubled.submit(1))
-    while not remote.batches:
-        await asyncio.sleep(0)
+    await remote.called.wait()
     leaver = asyncio.create_task(doubled.submit(2))
     stayer = asyncio.create_task(doubled.submit(3))
     await asyncio.sleep(0)
@@ -102,8 +102,7 @@ async def test_too_many_waiting_callers_are_refused_at_once(remote: Remote) -> N
     doubled = coalesce(remote, concurrency=1, max_items=1, max_waiting=2)
     remote.gate.clear()
     waiting = [asyncio.create_task(doubled.submit(n)) for n in range(2)]
-    while not remote.batches:
-        await asyncio.sleep(0)
+    await remote.called.wait()
     waiting.append(asyncio.create_task(doubled.submit(2)))
     await asyncio.sleep(0)
     with pytest.raises(Overloaded):

@@ -28,12 +28,12 @@ def failing(error: Exception) -> Awaitable[None]:
 )
 async def test_remote_failures_become_ours(remote: Exception, ours: type[Exception]) -> None:
     with pytest.raises(ours):
-        await call_once(failing(remote), timeout=5)
+        await call_once(failing(remote), seconds=5)
 
 
 async def test_a_late_answer_is_a_deadline() -> None:
     with pytest.raises(DeadlineExceeded):
-        await call_once(asyncio.sleep(60), timeout=0.01)
+        await call_once(asyncio.sleep(60), seconds=0.01)
 
 
 def flaky(losses: int) -> tuple[Callable[[], Awaitable[str]], list[int]]:
@@ -51,14 +51,14 @@ def flaky(losses: int) -> tuple[Callable[[], Awaitable[str]], list[int]]:
 
 async def test_a_lost_replica_is_tried_again() -> None:
     call, calls = flaky(2)
-    assert await call_until(call, timeout=10) == "answer"
+    assert await call_until(call, seconds=10) == "answer"
     assert len(calls) == 3
 
 
 async def test_the_last_loss_is_reported() -> None:
     call, calls = flaky(10**9)
     with pytest.raises(Unavailable):
-        await call_until(call, timeout=0.2)
+        await call_until(call, seconds=0.2)
     assert calls
 
 
@@ -70,5 +70,5 @@ async def test_other_errors_are_not_tried_again() -> None:
         raise NotFound("no such memory")
 
     with pytest.raises(NotFound):
-        await call_until(call, timeout=10)
+        await call_until(call, seconds=10)
     assert len(calls) == 1

@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -78,8 +79,14 @@ def all_are_there(service: RunningService, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "victim", ["postgres -D", "ServeReplica:fleetmem:Retrieval", "ServeReplica:fleetmem:Embedding",
-               "ServeReplica:fleetmem:Maintenance", "ServeReplica:fleetmem:Ingress"],
+    "victim",
+    [
+        "postgres -D",
+        "ServeReplica:fleetmem:Retrieval",
+        "ServeReplica:fleetmem:Embedding",
+        "ServeReplica:fleetmem:Maintenance",
+        "ServeReplica:fleetmem:Ingress",
+    ],
 )
 def test_acknowledged_writes_survive(own_service: RunningService, victim: str) -> None:
     assert own_service.process is not None
@@ -99,7 +106,7 @@ def test_stopping_leaves_no_process_and_keeps_the_memories(own_service: RunningS
         kept = client.post("/v1/memories", json=AGENT | {"content": "This stays"}).json()["id"]
     children = descendants(own_service.process.pid)
     assert own_service.stop(signal.SIGINT) == 0
-    left = {pid: name for pid, name in children.items() if os.path.exists(f"/proc/{pid}")}
+    left = {pid: name for pid, name in children.items() if Path(f"/proc/{pid}").exists()}
     assert left == {}
     own_service.start()
     all_are_there(own_service, [kept])
