@@ -14,10 +14,11 @@ from tokenizers import Tokenizer
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, InvalidInput, Overloaded
 from serve_app.core.memory import Chunk, Vector
 from serve_app.embedding.chunking import Chunker, Passage
-from serve_app.embedding.engine import TokenIds, Vectors
+from serve_app.embedding.engine import Engine, TokenIds, Vectors
 from serve_app.embedding.meter import Meter
 from serve_app.embedding.queueing import Lane, Ticket
-from serve_app.embedding.registry import ModelSpec
+from serve_app.embedding.registry import ModelSpec, find_model
+from serve_app.settings import Settings
 
 LONGEST_RETRY_AFTER = 30
 """Seconds that a refused caller is told to wait at most."""
@@ -183,6 +184,19 @@ class Batcher:
         self._meter.observe("embedding_duration_seconds", seconds)
         self._meter.observe("embedding_batch_size", texts)
         self._seconds_per_text += 0.1 * (seconds / texts - self._seconds_per_text)
+
+
+def open_batcher(settings: Settings, meter: Meter) -> Batcher:
+    """A batcher over the model that the settings name, verified, loaded and warm.
+
+    Raises ConfigurationError, or ModelUnavailable that says how to prepare the model.
+    """
+    spec = find_model(settings.embedding_model)
+    engine = Engine(
+        spec, settings.model_directory, settings.embedding_threads, settings.embedding_device
+    )
+    engine.warm_up()
+    return Batcher(engine, settings.embedding_batch_tokens, settings.embedding_queue_limit, meter)
 
 
 async def _in_thread(

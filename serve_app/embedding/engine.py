@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from serve_app.core.errors import ConfigurationError, ModelUnavailable
 from serve_app.embedding.cores import count_usable_cores
 from serve_app.embedding.fastembed_models import load
-from serve_app.embedding.preparation import verify_model
 from serve_app.embedding.registry import ModelSpec
+from serve_app.embedding.verification import verify_model
 
 TokenIds = NDArray[np.int64]
 """The tokens of one text with [CLS] and [SEP], shape (tokens,), int64."""

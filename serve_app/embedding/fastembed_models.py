@@ -11,8 +11,7 @@ from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
 from serve_app.embedding.registry import HubSource, ModelSpec
-
-MODEL_FILE = "model.onnx"
+from serve_app.embedding.verification import MODEL_FILE
 
 
 def download(spec: ModelSpec, source: HubSource, cache: Path) -> Path:
@@ -24,7 +23,8 @@ def download(spec: ModelSpec, source: HubSource, cache: Path) -> Path:
     _register(name, spec, source.repository, spec.weights.path)
     # Lazy: the files are wanted, not a session.
     embedding = TextEmbedding(name, cache_dir=str(cache), lazy_load=True)
-    return Path(embedding.model._model_dir)  # pyright: ignore  # fastembed has no public name for it
+    # fastembed has no public name for it.
+    return Path(getattr(embedding.model, "_model_dir"))  # noqa: B009  # pyright knows no such name
 
 
 def load(

