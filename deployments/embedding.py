@@ -24,6 +24,7 @@ logger = logging.getLogger("fleetmem.embedding")
         "min_replicas": 1,
         "max_replicas": 2,
         "target_ongoing_requests": 2,
+        "metrics_interval_s": 2,
         "look_back_period_s": 5,
         "upscale_delay_s": 5,
         "downscale_delay_s": 120,
