@@ -1,0 +1,46 @@
+"""The route that stores many memories at once, each with its own outcome."""
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+
+from serve_app.api.bodies import BatchRoute
+from serve_app.api.caller import Caller, Serving
+from serve_app.api.problems import describe_problem, refuse_fields
+from serve_app.api.requests import BatchItem, BatchRequest
+from serve_app.api.responses import BatchOutcome, BatchResponse, MemoryResponse
+from serve_app.core.errors import FleetmemError
+from serve_app.core.memory import Memory, MemoryDraft
+from serve_app.core.principal import Principal
+
+router = APIRouter(route_class=BatchRoute, tags=["memories"])
+
+
+@router.post("/v1/memories/batch")
+async def remember_many(body: BatchRequest, service: Serving, caller: Caller) -> BatchResponse:
+    """Store up to 1,000 memories; the outcomes stand in the order of the request."""
+    readings = [_read_draft(item, caller) for item in body.memories]
+    drafts = [reading for reading in readings if isinstance(reading, MemoryDraft)]
+    stored = iter(await service.remember_many(drafts) if drafts else [])
+    outcomes = [
+        next(stored) if isinstance(reading, MemoryDraft) else reading for reading in readings
+    ]
+    created = sum(isinstance(outcome, Memory) for outcome in outcomes)
+    return BatchResponse(
+        results=[_tell(outcome) for outcome in outcomes],
+        created=created,
+        failed=len(outcomes) - created,
+    )
+
+
+def _read_draft(item: object, caller: Principal) -> MemoryDraft | FleetmemError:
+    try:
+        return BatchItem.model_validate(item).to_draft(caller)
+    except ValidationError as error:
+        return refuse_fields([dict(fault) for fault in error.errors()])
+
+
+def _tell(outcome: Memory | FleetmemError) -> BatchOutcome:
+    if isinstance(outcome, Memory):
+        return BatchOutcome(status=201, memory=MemoryResponse.of(outcome))
+    problem = describe_problem(outcome)
+    return BatchOutcome(status=problem.status, error=problem)

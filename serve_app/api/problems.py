@@ -1,0 +1,169 @@
+"""Problem details (RFC 9457): how every refusal and failure leaves the HTTP door."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from serve_app.api.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotReady,
+    RouteNotFound,
+    find_answer,
+)
+from serve_app.core.errors import FleetmemError, InvalidInput, Unavailable
+from serve_app.logs import current_request_id
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:fleetmem:problem:"
+
+FIELD_CODES = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "null": "null",
+    "string_type": "wrong_type",
+    "int_type": "wrong_type",
+    "float_type": "wrong_type",
+    "bool_type": "wrong_type",
+    "list_type": "wrong_type",
+    "model_type": "wrong_type",
+    "model_attributes_type": "wrong_type",
+    "dict_type": "wrong_type",
+    "int_parsing": "wrong_type",
+    "int_from_float": "wrong_type",
+    "uuid_parsing": "not_a_uuid",
+    "uuid_type": "not_a_uuid",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "too_short": "too_short",
+    "too_long": "too_long",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "finite_number": "not_finite",
+    "literal_error": "not_a_choice",
+    "string_unicode": "unstorable_text",
+    "unstorable_text": "unstorable_text",
+    "not_a_moment": "not_a_moment",
+    "no_time_zone": "no_time_zone",
+    "not_a_cursor": "not_a_cursor",
+    "no_change": "no_change",
+}
+"""Our stable code of a field's fault, by the validator's word for it."""
+
+OTHER_FIELD_CODE = "invalid"
+
+
+MESSAGES = {
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+}
+"""Where the validator speaks of Python."""
+
+
+def is_none(value: object) -> bool:
+    """Whether an optional field is left out of the answer."""
+    return value is None
+
+
+class FieldFault(BaseModel):
+    """What is wrong with one field; `field` is its path, parts joined by dots."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The body of every answer from 400 on."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None
+    field: str | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    errors: list[FieldFault] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    checks: dict[str, str] | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+
+
+class FieldsRefused(InvalidInput):
+    """One or more fields are wrong; `faults` names each."""
+
+    def __init__(self, faults: list[FieldFault]) -> None:
+        first = faults[0]
+        super().__init__(f"{first.field}: {first.message}", first.field)
+        self.args = (faults,)
+        self.faults = faults
+
+
+def refuse_fields(errors: Sequence[Mapping[str, Any]]) -> FieldsRefused:
+    """The refusal that pydantic's `errors` amount to, without the values that were sent."""
+    return FieldsRefused([_fault(error) for error in errors])
+
+
+def _fault(error: Mapping[str, Any]) -> FieldFault:
+    place = [str(part) for part in error["loc"]]
+    if place and place[0] in ("body", "query", "path"):
+        place = place[1:] or place
+    code = FIELD_CODES.get(error["type"], OTHER_FIELD_CODE)
+    message = MESSAGES.get(error["type"]) or error["msg"]
+    return FieldFault(field=".".join(place) or "body", code=code, message=message)
+
+
+def describe_problem(error: Exception) -> Problem:
+    """The problem of any exception; what is not ours or not the caller's keeps its text."""
+    code, answer = find_answer(error)
+    message = error.message if isinstance(error, FleetmemError) else ""
+    problem = Problem(
+        type=TYPE_PREFIX + code,
+        title=answer.title,
+        status=answer.status,
+        detail=answer.detail or message,
+        code=code,
+        request_id=current_request_id(),
+    )
+    if isinstance(error, FieldsRefused):
+        problem.field, problem.errors = error.field, error.faults
+    elif isinstance(error, InvalidInput) and error.field:
+        fault = FieldFault(field=error.field, code=OTHER_FIELD_CODE, message=error.message)
+        problem.field, problem.errors = error.field, [fault]
+    elif isinstance(error, NotReady):
+        problem.checks = error.checks
+    return problem
+
+
+def answer_error(error: Exception) -> JSONResponse:
+    """The response of any exception."""
+    problem = describe_problem(error)
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(error.retry_after)
+    return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
+
+
+async def answer_refusal(request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses (routes, methods, fields), told in our words."""
+    if isinstance(error, RequestValidationError):
+        return answer_error(refuse_fields(error.errors()))
+    if not isinstance(error, HTTPException):
+        return answer_error(error)
+    response = answer_error(_translate(error))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _translate(error: HTTPException) -> FleetmemError:
+    if error.status_code == 404:
+        return RouteNotFound("no such route")
+    if error.status_code == 405:
+        return MethodNotAllowed("no such method here")
+    if error.status_code < 500:
+        return BadRequest("bad request")
+    return FleetmemError("internal error")

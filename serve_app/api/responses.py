@@ -1,0 +1,143 @@
+"""What is answered over HTTP: memex's bodies to the letter, our fields after its own."""
+
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from serve_app.api.fields import (
+    IMPORTANCE_SCALE,
+    LifeStatus,
+    MemoryType,
+    Moment,
+    write_cursor,
+)
+from serve_app.api.problems import Problem, is_none
+from serve_app.core.memory import Memory
+from serve_app.core.page import MemoryPage
+from serve_app.core.ranking import Hit, RankingPolicy
+
+
+class Weights(BaseModel):
+    """What each signal counts in a score."""
+
+    similarity: float
+    recency: float
+    importance: float
+
+
+class Explanation(BaseModel):
+    """score = the sum of weight times signal; importance here runs from 0 to 1."""
+
+    similarity: float
+    recency: float
+    importance: float
+    weights: Weights
+    half_life_days: float
+    span: tuple[int, int] = Field(description="characters of the content that matched best")
+
+    @classmethod
+    def of(cls, hit: Hit, policy: RankingPolicy) -> Self:
+        """The signals of a hit, and the policy that weighed them."""
+        return cls(
+            similarity=hit.similarity,
+            recency=hit.recency,
+            importance=hit.importance,
+            weights=Weights(
+                similarity=policy.similarity_weight,
+                recency=policy.recency_weight,
+                importance=policy.importance_weight,
+            ),
+            half_life_days=policy.half_life_days,
+            span=hit.span,
+        )
+
+
+class MemoryResponse(BaseModel):
+    """A stored memory: memex's fields first, then ours."""
+
+    id: UUID
+    agent_id: str
+    user_id: str
+    content: str
+    importance: float
+    memory_type: MemoryType
+    created_at: Moment
+    score: float | None = Field(None, description="4 decimal places; null outside a search")
+    occurred_at: Moment
+    updated_at: Moment
+    status: LifeStatus
+    sources: list[UUID]
+    superseded_by: UUID | None
+    explanation: Explanation | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+
+    @classmethod
+    def of(
+        cls, memory: Memory, hit: Hit | None = None, explanation: Explanation | None = None
+    ) -> Self:
+        """The memory in memex's words."""
+        return cls(
+            id=memory.id,
+            agent_id=memory.scope.agent_id,
+            user_id=memory.scope.user_id,
+            content=memory.content,
+            importance=memory.importance * IMPORTANCE_SCALE,
+            memory_type=memory.kind.value,
+            created_at=memory.created_at,
+            score=None if hit is None else round(hit.score, 4),
+            occurred_at=memory.occurred_at,
+            updated_at=memory.updated_at,
+            status=memory.status.value,
+            sources=list(memory.sources),
+            superseded_by=memory.superseded_by,
+            explanation=explanation,
+        )
+
+
+class SearchResponse(BaseModel):
+    """The best memories, best first."""
+
+    results: list[MemoryResponse]
+    query: str
+    total: int
+
+
+class CountResponse(BaseModel):
+    """How many active memories a scope holds."""
+
+    agent_id: str
+    user_id: str
+    count: int
+
+
+class PageResponse(BaseModel):
+    """One page of memories; `next_cursor` null ends the walk."""
+
+    results: list[MemoryResponse]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: MemoryPage) -> Self:
+        """The page in memex's words."""
+        after = page.next_after
+        return cls(
+            results=[MemoryResponse.of(memory) for memory in page.memories],
+            next_cursor=None if after is None else write_cursor(after),
+        )
+
+
+class BatchOutcome(BaseModel):
+    """What became of one memory of a batch."""
+
+    status: int
+    memory: MemoryResponse | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    error: Problem | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+
+
+class BatchResponse(BaseModel):
+    """The outcomes in the order of the request."""
+
+    results: list[BatchOutcome]
+    created: int
+    failed: int

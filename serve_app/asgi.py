@@ -1,0 +1,60 @@
+"""The ASGI application: the doors, hung on one service."""
+
+from functools import partial
+from typing import Protocol
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from serve_app.api import batch, health, memories
+from serve_app.api.access import Access
+from serve_app.api.admission import Admission
+from serve_app.api.deadline import Deadline
+from serve_app.api.openapi import PROBLEM_RESPONSES, describe
+from serve_app.api.problems import answer_refusal
+from serve_app.api.request_ids import RequestIds
+from serve_app.api.shield import Shield
+from serve_app.operations.ports import Meter
+from serve_app.operations.service import Service
+from serve_app.settings import Settings
+
+
+class MetricsSource(Protocol):
+    """Where `/metrics` gets its text."""
+
+    async def exposition(self) -> str:
+        """The families of fleetmem in Prometheus's text format."""
+        ...
+
+
+def create_asgi_app(
+    service: Service, settings: Settings, metrics: MetricsSource, meter: Meter
+) -> FastAPI:
+    """The HTTP application of one ingress replica; needs neither Ray nor a network."""
+    app = FastAPIOffline(
+        title="fleetmem",
+        description="Long-term memory for fleets of AI agents.",
+        version=health.VERSION,
+        responses=PROBLEM_RESPONSES,
+    )
+    app.state.service = service
+    app.state.settings = settings
+    app.state.metrics = metrics
+    for door in (health, batch, memories):
+        app.include_router(door.router)
+    for refusal in (RequestValidationError, HTTPException):
+        app.add_exception_handler(refusal, answer_refusal)
+    app.openapi = partial(describe, app, settings)
+    _surround(app, settings, meter)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings, meter: Meter) -> None:
+    """The middlewares, innermost first."""
+    app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
+    app.add_middleware(Admission, limit=settings.max_concurrent_requests)
+    app.add_middleware(Shield)
+    app.add_middleware(Access, meter=meter)
+    app.add_middleware(RequestIds)
