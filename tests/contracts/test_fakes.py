@@ -1,0 +1,27 @@
+"""The fakes keep the contract, so what is tested with them holds for the real things."""
+
+import pytest
+
+from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.samples import START
+from tests.contracts.summaries_contract import SummariesContract
+from tests.fakes.memories import InMemoryMemories
+from tests.fakes.summaries import InMemorySummaries
+
+
+@pytest.fixture
+def memories() -> InMemoryMemories:
+    return InMemoryMemories()
+
+
+@pytest.fixture
+def summaries(memories: InMemoryMemories) -> InMemorySummaries:
+    return InMemorySummaries(memories, lambda: START)
+
+
+class TestInMemoryMemories(MemoriesContract):
+    """Memories in a dictionary."""
+
+
+class TestInMemorySummaries(SummariesContract):
+    """Summaries over that dictionary."""
