@@ -39,7 +39,7 @@ NEGATING_WORDS = """
     안 못
 """
 
-NEGATIONS = frozenset(NEGATING_WORDS.split())
+NEGATIONS = frozenset(unicodedata.normalize("NFC", NEGATING_WORDS).split())
 """Words that turn a sentence round, case-folded; homographs of common words are left out."""
 
 NEGATING_PARTS = re.compile(
