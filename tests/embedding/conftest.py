@@ -1,0 +1,28 @@
+"""The real model, prepared once for all runs and loaded once for this one."""
+
+from pathlib import Path
+
+import pytest
+
+from serve_app.embedding.engine import Engine
+from serve_app.embedding.preparation import prepare_model
+from serve_app.embedding.registry import MINILM
+from serve_app.settings import Settings
+from tests.fakes.meter import RecordingMeter
+
+
+@pytest.fixture(scope="session")
+def model_directory() -> Path:
+    directory = Settings().model_directory.expanduser()
+    prepare_model(MINILM, directory, lambda line: None)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def engine(model_directory: Path) -> Engine:
+    return Engine(MINILM, model_directory, threads=1, device="cpu")
+
+
+@pytest.fixture
+def meter() -> RecordingMeter:
+    return RecordingMeter()

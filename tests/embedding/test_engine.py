@@ -1,0 +1,116 @@
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+from safetensors.numpy import load_file
+
+from serve_app.core.errors import ConfigurationError, ModelUnavailable
+from serve_app.embedding import engine as engine_module
+from serve_app.embedding.engine import Engine
+from serve_app.embedding.registry import MINILM
+from serve_app.embedding.verification import model_folder
+from tests.embedding import numpy_bert
+from tests.embedding.hub import packaged_tokenizer
+
+HELLO_WORLD = [-0.0344773, 0.0310232, 0.0067350, 0.0261090, -0.0393620]
+"""What sentence-transformers itself gives for the first five numbers of "hello world"."""
+
+
+def tokens_of(engine, text):
+    return np.array(engine.tokenizer.encode(text).ids, np.int64)
+
+
+def test_gives_the_numbers_that_the_authors_library_gives(engine):
+    (vector,) = engine.run([tokens_of(engine, "hello world")])
+    np.testing.assert_allclose(vector[:5], HELLO_WORLD, atol=1e-6)
+
+
+def test_equals_a_forward_pass_in_numpy(engine):
+    weights = load_file(packaged_tokenizer().parent / "model.safetensors")
+    tokens = tokens_of(engine, "She adopted a grey cat in Lisbon on the 4th of May, 2023.")
+    expected = numpy_bert.embed(weights, MINILM.heads, tokens)
+    np.testing.assert_allclose(engine.run([tokens])[0], expected, atol=1e-5)
+
+
+def test_a_vector_does_not_depend_on_its_neighbours(engine):
+    texts = ["short", "a text of middling length that is padded", "the longest " * 80, "so"]
+    together = engine.run([tokens_of(engine, text) for text in texts])
+    alone = np.concatenate([engine.run([tokens_of(engine, text)]) for text in texts])
+    assert (np.sum(together * alone, axis=1) >= 0.99999).all()
+
+
+def test_vectors_are_unit_length_float32(engine):
+    vectors = engine.run([tokens_of(engine, text) for text in ("", "one", "one two")])
+    assert (vectors.shape, vectors.dtype) == ((3, 384), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_reads_as_many_tokens_as_the_model_has_positions(engine):
+    assert engine.run([np.full(MINILM.max_tokens, 2000)]).shape == (1, 384)
+
+
+def test_warms_up(engine):
+    engine.warm_up()
+
+
+def test_says_which_provider_runs(engine):
+    assert engine.provider == "CPUExecutionProvider"
+
+
+def test_the_tokenizer_sees_whole_texts(engine):
+    assert len(engine.tokenizer.encode("word " * 1000).ids) == 1002
+
+
+def test_zero_threads_are_the_usable_cores(model_directory, monkeypatch):
+    monkeypatch.setattr(engine_module, "count_usable_cores", lambda: 2)
+    engine = Engine(MINILM, model_directory, threads=0, device="cpu")
+    assert engine._session.get_session_options().intra_op_num_threads == 2
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(),
+    reason="this ONNX Runtime has CUDA",
+)
+def test_cuda_that_is_not_there_is_refused(model_directory):
+    with pytest.raises(ConfigurationError, match="cuda"):
+        Engine(MINILM, model_directory, threads=1, device="cuda")
+
+
+def test_a_session_that_fell_back_to_the_processor_is_refused(model_directory, monkeypatch):
+    real = engine_module.load
+
+    def fall_back(folder, spec, provider, threads):
+        return real(folder, spec, "CPUExecutionProvider", threads)
+
+    monkeypatch.setattr(engine_module, "load", fall_back)
+    with pytest.raises(ConfigurationError, match="CPUExecutionProvider instead of cuda"):
+        Engine(MINILM, model_directory, threads=1, device="cuda")
+
+
+def test_a_model_with_a_wrong_sha256_is_not_loaded(model_directory, tmp_path):
+    folder = model_folder(MINILM, tmp_path)
+    shutil.copytree(model_folder(MINILM, model_directory), folder)
+    with (folder / "model.onnx").open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ModelUnavailable, match=r"model\.onnx has a wrong sha256"):
+        Engine(MINILM, tmp_path, threads=1, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (np.full((1, 384), np.nan, np.float32), ArithmeticError),
+        (np.full((1, 384), 1.0, np.float32), ModelUnavailable),
+        (np.zeros((1, 3), np.float32), ModelUnavailable),
+    ],
+)
+def test_what_is_no_unit_vector_never_warms_up(model_directory, monkeypatch, answer, error):
+    class BrokenSession:
+        def run(self, outputs, feed):
+            return [np.repeat(answer, len(feed["input_ids"]), axis=0)]
+
+    engine = Engine(MINILM, model_directory, threads=1, device="cpu")
+    monkeypatch.setattr(engine, "_session", BrokenSession())
+    with pytest.raises(error):
+        engine.warm_up()

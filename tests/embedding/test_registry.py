@@ -1,0 +1,19 @@
+import pytest
+
+from serve_app.core.errors import ConfigurationError
+from serve_app.embedding.registry import MODELS, find_model
+from serve_app.settings import Settings
+
+
+def test_finds_every_model_by_its_name():
+    assert [find_model(name).name for name in MODELS] == list(MODELS)
+
+
+def test_default_of_the_settings_is_known():
+    assert find_model(Settings().embedding_model).dimension == 384
+
+
+def test_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError) as refusal:
+        find_model("all-minilm")
+    assert all(name in refusal.value.message for name in MODELS)
