@@ -1,0 +1,43 @@
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from serve_app.local.serving import LOOPBACK_ENVIRONMENT, is_loopback, serving_environment
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.0.0.2", True), ("localhost", True), ("0.0.0.0", False)],
+)
+def test_loopback_hosts_confine_ray(tmp_path: Path, host: str, loopback: bool) -> None:
+    environment = serving_environment(tmp_path, host)
+    assert is_loopback(host) is loopback
+    assert (LOOPBACK_ENVIRONMENT.items() <= environment.items()) is loopback
+
+
+def test_the_token_is_new_and_for_its_owner_only(tmp_path: Path) -> None:
+    first = Path(serving_environment(tmp_path, "127.0.0.1")["RAY_AUTH_TOKEN_PATH"])
+    before = first.read_text()
+    again = Path(serving_environment(tmp_path, "127.0.0.1")["RAY_AUTH_TOKEN_PATH"])
+    assert again.read_text() != before
+    assert stat.S_IMODE(again.stat().st_mode) == 0o600
+
+
+def test_haproxy_binds_loopback_whatever_the_template_says(tmp_path: Path) -> None:
+    wrapper = serving_environment(tmp_path, "127.0.0.1")["RAY_SERVE_HAPROXY_BINARY_PATH"]
+    configuration = tmp_path / "haproxy.cfg"
+    configuration.write_text(
+        "frontend metrics\n    bind :9101\nlisten stats\n  bind *:8404\nfrontend api\n"
+        "    bind 127.0.0.1:8000\n"
+    )
+    subprocess.run([wrapper, "-c", "-f", str(configuration)], check=False, capture_output=True)
+    binds = [line.split()[1] for line in configuration.read_text().splitlines() if "bind" in line]
+    assert binds == ["127.0.0.1:9101", "127.0.0.1:8404", "127.0.0.1:8000"]
+
+
+def test_the_wrapper_becomes_haproxy(tmp_path: Path) -> None:
+    wrapper = serving_environment(tmp_path, "127.0.0.1")["RAY_SERVE_HAPROXY_BINARY_PATH"]
+    said = subprocess.run([wrapper, "-v"], check=True, capture_output=True, text=True).stdout
+    assert said.startswith("HAProxy version 2.8")
