@@ -1,0 +1,140 @@
+"""The remote adapters keep the contract of their ports, over calls that pickle both ways."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.exceptions import ActorDiedError
+
+from deployments.handles import DOCUMENTS_PER_CALL, RemoteEmbedder, RemoteMemories
+from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Unavailable
+from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.samples import embed, sample
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.memories import InMemoryMemories
+from tests.fakes.meter import RecordingMeter
+
+
+class StubMethod:
+    """`.remote(...)` of one method: arguments and answer cross by pickle, losses come first."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.method = method
+        self.calls = 0
+        self.losses = 0
+
+    async def remote(self, *arguments: Any) -> Any:
+        self.calls += 1
+        if self.losses:
+            self.losses -= 1
+            raise ActorDiedError
+        try:
+            return pickle.loads(
+                pickle.dumps(await self.method(*pickle.loads(pickle.dumps(arguments))))
+            )
+        except FleetmemError as error:
+            raise pickle.loads(pickle.dumps(error)) from None
+
+
+class StubHandle:
+    """A deployment's handle in this process."""
+
+    def __init__(self, **methods: Callable[..., Any]) -> None:
+        for name, method in methods.items():
+            setattr(self, name, StubMethod(method))
+
+
+def handle_of(memories: InMemoryMemories) -> Any:
+    async def search(searches: Any) -> Any:
+        return [await memories.search(one) for one in searches]
+
+    return StubHandle(
+        search=search,
+        add=memories.add,
+        get=memories.get,
+        page=memories.page,
+        count=memories.count,
+        revise=memories.revise,
+        forget=memories.forget,
+        check_database=memories.check_health,
+    )
+
+
+@pytest.fixture
+def handle() -> Any:
+    return handle_of(InMemoryMemories())
+
+
+@pytest.fixture
+def memories(handle: Any) -> RemoteMemories:
+    return RemoteMemories(handle, RecordingMeter(), timeout=5)
+
+
+class TestRemoteMemories(MemoriesContract):
+    """Memories over a handle."""
+
+
+async def test_a_write_whose_replica_was_lost_is_made_again(
+    memories: RemoteMemories, handle: Any
+) -> None:
+    handle.add.losses = 2
+    memory = sample()
+    assert await memories.add([embed(memory)]) == [memory]
+    assert handle.add.calls == 3
+
+
+async def test_a_deletion_is_not_made_again(memories: RemoteMemories, handle: Any) -> None:
+    memory = sample()
+    await memories.add([embed(memory)])
+    handle.forget.losses = 1
+    with pytest.raises(Unavailable):
+        await memories.forget(1, memory.id, None)
+    assert handle.forget.calls == 1
+
+
+async def test_long_lists_leave_in_parts(memories: RemoteMemories, handle: Any) -> None:
+    many = [embed(sample(str(number))) for number in range(DOCUMENTS_PER_CALL + 1)]
+    stored = await memories.add(many)
+    assert stored == [one.memory for one in many]
+    assert handle.add.calls == 2
+
+
+def embedder_handle(embedder: FakeEmbedder) -> Any:
+    async def embed_queries(texts: Any) -> Any:
+        return [await embedder.embed_query(text) for text in texts]
+
+    return StubHandle(
+        embed_queries=embed_queries,
+        embed_documents=embedder.embed_documents,
+        check_model=embedder.check_health,
+    )
+
+
+async def test_the_remote_embedder_gives_the_same_vectors() -> None:
+    here = FakeEmbedder()
+    there = RemoteEmbedder(embedder_handle(here), here.model, RecordingMeter(), timeout=5)
+    assert np.array_equal(await there.embed_query("a cat"), await here.embed_query("a cat"))
+    [remote] = await there.embed_documents(["a cat"])
+    [local] = await here.embed_documents(["a cat"])
+    assert not isinstance(remote, FleetmemError)
+    assert not isinstance(local, FleetmemError)
+    assert np.array_equal(remote[0].vector, local[0].vector)
+
+
+async def test_a_part_that_fails_fails_its_own_texts_only() -> None:
+    calls = 0
+
+    async def embed_documents(texts: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise EmbeddingUnavailable("the model is gone")
+        return await FakeEmbedder().embed_documents(texts)
+
+    handle: Any = StubHandle(embed_documents=embed_documents)
+    there = RemoteEmbedder(handle, "model", RecordingMeter(), timeout=5)
+    outcomes = await there.embed_documents(["x"] * (DOCUMENTS_PER_CALL + 2))
+    assert all(isinstance(o, EmbeddingUnavailable) for o in outcomes[:DOCUMENTS_PER_CALL])
+    assert all(isinstance(o, tuple) for o in outcomes[DOCUMENTS_PER_CALL:])
