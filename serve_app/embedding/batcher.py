@@ -162,11 +162,12 @@ class Batcher:
         started = time.perf_counter()
         try:
             vectors = await _in_thread(self._running, self._engine.run, token_ids)
+            answers = list(zip(batch, vectors, strict=True))
         except Exception as error:
             await self._run_apart(batch, error)
             return
         self._measure(len(batch), time.perf_counter() - started)
-        for ticket, vector in zip(batch, vectors, strict=True):
+        for ticket, vector in answers:
             # A copy, or whoever keeps one vector would keep the whole batch.
             _answer(ticket, vector.copy())
 

@@ -1,5 +1,7 @@
 """The real model, prepared once for all runs and loaded once for this one."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,10 @@ def engine(model_directory: Path) -> Engine:
 @pytest.fixture
 def meter() -> RecordingMeter:
     return RecordingMeter()
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Emptied afterwards: a prepared model takes 90 MB, and pytest keeps three runs of them."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)

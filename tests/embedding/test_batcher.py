@@ -177,6 +177,12 @@ async def test_an_error_of_the_runtime_reaches_only_the_text_it_is_about(batcher
         await batcher.embed_query("poison")
 
 
+async def test_a_model_that_answers_too_few_texts_leaves_nobody_waiting(batcher, gated):
+    gated.loses_rows = True
+    outcomes = await batcher.embed_documents(["one", "two"])
+    assert [type(outcome) for outcome in outcomes] == [EmbeddingUnavailable] * 2
+
+
 async def test_a_long_text_is_never_stored_half(batcher, gated):
     gated.fails = lambda batch: any(POISON in ids for ids in batch)
     (outcome,) = await batcher.embed_documents(["harmless words " * 300 + "poison"])
