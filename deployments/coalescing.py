@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from serve_app.core.errors import FleetmemError, Overloaded
-from serve_app.operations.ports import Meter
+from serve_app.telemetry import Meter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

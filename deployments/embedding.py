@@ -1,6 +1,5 @@
 """Embedding: an autoscaled deployment that batches ONNX inference by its tokens."""
 
-import logging
 from collections.abc import Sequence
 
 from ray import serve
@@ -8,13 +7,8 @@ from ray import serve
 from deployments.metrics import RayMeter
 from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Chunk, Vector
-from serve_app.embedding.batcher import Batcher
-from serve_app.embedding.engine import Engine
-from serve_app.embedding.preparation import prepare_model
-from serve_app.embedding.registry import find_model
-from serve_app.settings import Settings, load_settings
-
-logger = logging.getLogger("fleetmem.embedding")
+from serve_app.embedding.batcher import open_batcher
+from serve_app.settings import load_settings
 
 
 @serve.deployment(
@@ -37,13 +31,7 @@ class Embedding:
     """Ready once the model is loaded, verified and warm."""
 
     def __init__(self, config: str | None) -> None:
-        settings = load_settings(config)
-        self._batcher = Batcher(
-            _load_engine(settings),
-            settings.embedding_batch_tokens,
-            settings.embedding_queue_limit,
-            RayMeter(),
-        )
+        self._batcher = open_batcher(load_settings(config), RayMeter())
 
     async def embed_queries(self, texts: Sequence[str]) -> list[Vector | FleetmemError]:
         """A unit vector for each text, in order, or its own error."""
@@ -58,13 +46,3 @@ class Embedding:
     async def check_model(self) -> None:
         """Return when the model answers."""
         await self._batcher.check_health()
-
-
-def _load_engine(settings: Settings) -> Engine:
-    """The model, prepared if nobody has yet, verified, loaded and warm."""
-    spec = find_model(settings.embedding_model)
-    directory = settings.model_directory.expanduser()
-    prepare_model(spec, directory, logger.info)
-    engine = Engine(spec, directory, settings.embedding_threads, settings.embedding_device)
-    engine.warm_up()
-    return engine

@@ -17,7 +17,7 @@ from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, 
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
-from serve_app.operations.ports import Meter
+from serve_app.telemetry import Meter
 
 T = TypeVar("T")
 

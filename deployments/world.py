@@ -9,8 +9,9 @@ from ray.serve.handle import DeploymentHandle
 from deployments.handles import RemoteEmbedder, RemoteMemories
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
-from serve_app.operations.ports import Meter, Ports
+from serve_app.operations.ports import Ports
 from serve_app.settings import Settings
+from serve_app.telemetry import Meter
 
 
 def open_ports(

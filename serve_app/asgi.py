@@ -16,9 +16,9 @@ from serve_app.api.openapi import PROBLEM_RESPONSES, describe
 from serve_app.api.problems import answer_refusal
 from serve_app.api.request_ids import RequestIds
 from serve_app.api.shield import Shield
-from serve_app.operations.ports import Meter
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
+from serve_app.telemetry import Meter
 
 
 class MetricsSource(Protocol):

@@ -1,7 +1,7 @@
 """What is measured and what is logged: names in one place, content and secrets in none."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds: 1 ms to 10 s."""
@@ -43,3 +43,19 @@ INSTRUMENTS: dict[str, Instrument] = {
     ),
 }
 """Every family by the name that a Meter is given; a counter's family ends in `_total`."""
+
+
+class Meter(Protocol):
+    """Counts and times; never raises, never blocks. Names stand in INSTRUMENTS."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add one observation to a histogram (seconds, or items)."""
+        ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        ...

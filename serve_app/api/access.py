@@ -6,7 +6,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.responding import Responding
-from serve_app.operations.ports import Meter
+from serve_app.telemetry import Meter
 
 logger = logging.getLogger("fleetmem.access")
 

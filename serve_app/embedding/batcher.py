@@ -15,10 +15,10 @@ from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, InvalidIn
 from serve_app.core.memory import Chunk, Vector
 from serve_app.embedding.chunking import Chunker, Passage
 from serve_app.embedding.engine import Engine, TokenIds, Vectors
-from serve_app.embedding.meter import Meter
 from serve_app.embedding.queueing import Lane, Ticket
 from serve_app.embedding.registry import ModelSpec, find_model
 from serve_app.settings import Settings
+from serve_app.telemetry import Meter
 
 LONGEST_RETRY_AFTER = 30
 """Seconds that a refused caller is told to wait at most."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Chunk, Vector
-from serve_app.embedding.meter import Meter
+from serve_app.telemetry import Meter
 
 Key = tuple[str, bytes]
 """A model's name and the sha256 of a text: no content is kept."""

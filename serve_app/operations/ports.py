@@ -19,6 +19,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.core.summary import SummaryRules
+from serve_app.telemetry import Meter
 
 
 class Embedder(Protocol):
@@ -141,22 +142,6 @@ class SentenceSplitter(Protocol):
 
     def stop_words(self, text: str) -> frozenset[str]:
         """Case-folded stop words of the language the text seems to be in."""
-        ...
-
-
-class Meter(Protocol):
-    """Counts and times; never raises, never blocks. Names stand in telemetry.py."""
-
-    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Add to a counter."""
-        ...
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add one observation to a histogram (seconds, or items)."""
-        ...
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
         ...
 
 
