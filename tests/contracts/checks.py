@@ -29,6 +29,10 @@ class Check:
     name: str
     run: Run
 
+    @property
+    def __name__(self) -> str:
+        return self.name
+
     async def __call__(self, client: httpx.AsyncClient) -> None:
         await self.run(client)
 
