@@ -3,7 +3,6 @@
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from serve_app.api.fields import (
@@ -93,16 +92,23 @@ class SearchRequest(BaseModel):
         )
 
 
+def _hide_nulls(schema: dict[str, Any]) -> None:
+    """Null stands for `not sent` in Python alone."""
+    for field in schema["properties"].values():
+        field |= field.pop("anyOf")[0]
+        del field["default"]
+
+
 class MemoryPatch(BaseModel):
     """What to change; at least one field, and no nulls."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_hide_nulls)
 
-    content: Content | SkipJsonSchema[None] = None
-    importance: Importance | SkipJsonSchema[None] = None
-    memory_type: MemoryType | SkipJsonSchema[None] = None
-    occurred_at: Moment | SkipJsonSchema[None] = None
-    status: LifeStatus | SkipJsonSchema[None] = None
+    content: Content | None = None
+    importance: Importance | None = None
+    memory_type: MemoryType | None = None
+    occurred_at: Moment | None = None
+    status: LifeStatus | None = None
 
     @field_validator("*", mode="before")
     @classmethod
