@@ -1,0 +1,58 @@
+import asyncio
+
+import pytest
+
+from serve_app.api.deadline import Deadline
+from serve_app.asgi import create_asgi_app
+from serve_app.core.errors import DeadlineExceeded
+from serve_app.metering import PrometheusMeter
+from serve_app.settings import Settings
+from tests.api.conftest import open_client
+from tests.fakes.world import World
+
+SCOPE = {"type": "http"}
+
+
+async def test_what_takes_too_long_is_503(world: World, monkeypatch: pytest.MonkeyPatch):
+    async def hang(scope: object) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setattr(world.memories, "count", hang)
+    settings = Settings(request_timeout_seconds=0.02)
+    app = create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
+    async with open_client(app) as client:
+        response = await client.get("/v1/memories/count?agent_id=a&user_id=u")
+    assert (response.status_code, response.json()["code"]) == (503, "deadline_exceeded")
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_a_timeout_of_the_inside_is_not_taken_for_the_deadline():
+    async def fail(scope, receive, send) -> None:
+        raise TimeoutError("inside")
+
+    with pytest.raises(TimeoutError, match="inside"):
+        await Deadline(fail, 60)(SCOPE, None, None)
+
+
+async def test_an_answer_that_has_begun_may_take_longer():
+    done: list[str] = []
+
+    async def stream(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.05)  # longer than the deadline: what is tested
+        done.append("sent")
+
+    async def send(message) -> None:
+        return None
+
+    await Deadline(stream, 0.01)(SCOPE, None, send)
+    assert done == ["sent"]
+
+
+async def test_the_deadline_raises_for_the_shield():
+    async def hang(scope, receive, send) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(DeadlineExceeded):
+        await Deadline(hang, 0.01)(SCOPE, None, None)
