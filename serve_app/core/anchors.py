@@ -55,10 +55,14 @@ NEGATING_PARTS = re.compile(
 def find_anchors(sentence: str, ordinary: frozenset[str]) -> frozenset[str]:
     """Every anchor of a sentence; `ordinary` comes from `ordinary_openers`."""
     tokens = tokenise(sentence)
-    found = {token for token in tokens if not _is_cased(token) or _is_capitalised(token)}
+    pieces = [_trim(stretch) for stretch in _stretches(sentence)]
+    found = {piece for piece in pieces if _is_signed(piece)}
+    # `3.5` carries no 3, nor Anne-Marie an Anne: only unsigned pieces are taken apart.
+    words = [word for piece in pieces if not _is_signed(piece) for word in tokenise(piece)]
+    words += [token for token in tokens if character_class(token[0]) == "spaceless"]
+    found.update(word for word in words if _may_be_name(word))
     if tokens and tokens[0] in ordinary and tokens[0] not in tokens[1:]:
         found.discard(tokens[0])
-    found.update(_find_signed(sentence))
     if QUESTION_MARKS & set(sentence):
         found.add("?")
     if is_negated(sentence, tokens):
@@ -96,20 +100,10 @@ def is_negated(sentence: str, tokens: Sequence[str]) -> bool:
     return NEGATING_PARTS.search(unicodedata.normalize("NFC", sentence).casefold()) is not None
 
 
-def _is_capitalised(token: str) -> bool:
-    return any(c.isupper() or c.istitle() or c.isnumeric() for c in token)
-
-
-def _is_cased(token: str) -> bool:
-    """Whether its script marks names by capitals; Georgian has capitals, and does not."""
-    return any(
-        (c.islower() or c.isupper() or c.istitle()) and not "\u10d0" <= c <= "\u10ff" for c in token
-    )
-
-
-def _find_signed(sentence: str) -> set[str]:
-    """Stretches that hold a digit or a sign: `3.5`, `-40%`, `a@b.org`, `C++`, `AB-12`, an emoji."""
-    return {piece for piece in map(_trim, _stretches(sentence)) if _is_signed(piece)}
+def _may_be_name(word: str) -> bool:
+    """Whether it holds a capital, or is of a script that marks no names (Georgian is one)."""
+    cased = [c for c in word if c.islower() or c.isupper() or c.istitle()]
+    return any(not c.islower() for c in cased) or all("\u10d0" <= c <= "\u10ff" for c in cased)
 
 
 def _stretches(sentence: str) -> list[str]:
@@ -134,6 +128,7 @@ def _is_edge(character: str) -> bool:
 
 
 def _is_signed(piece: str) -> bool:
+    """Whether it holds a digit or a sign: `3.5`, `-40%`, `a@b.org`, `C++`, `AB-12`, an emoji."""
     return any(
         c.isnumeric() or (character_class(c) == "other" and c not in APOSTROPHES) for c in piece
     )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 from serve_app.core.anchors import find_anchors, ordinary_openers
@@ -100,16 +101,15 @@ def write_summary(fold: Fold, summary_id: UUID, now: datetime) -> Memory:
     )
 
 
-def choose_sentences(sentences: Sequence[Sentence], max_sentences: int) -> list[Sentence]:
+def choose_sentences(distinct: Sequence[Sentence], max_sentences: int) -> list[Sentence]:
     """The most typical `max_sentences`, and whatever else carries an anchor that none of them does.
 
     In their original order. A sentence's score is the mean frequency of its content words.
     """
-    distinct = drop_duplicates(sentences)
     frequency = Counter(word for sentence in distinct for word in sentence.content_words)
     order = sorted(range(len(distinct)), key=lambda index: -_score(distinct[index], frequency))
     kept = set(order[:max_sentences])
-    carried = _union(distinct[index].anchors for index in kept)
+    carried = set(_union(distinct[index].anchors for index in kept))
     for index in sorted(order[max_sentences:], key=lambda index: -len(distinct[index].anchors)):
         if not distinct[index].anchors <= carried:
             kept.add(index)
@@ -118,20 +118,32 @@ def choose_sentences(sentences: Sequence[Sentence], max_sentences: int) -> list[
 
 
 def drop_duplicates(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Without those that repeat an earlier one: alike in words, and no anchor of their own."""
+    """Without those that repeat an earlier one: alike in words, and no anchor of their own.
+
+    Two sentences that are alike share one of the rarest words of each (the prefix filter of
+    Chaudhuri, Ganti, Kaushik: A Primitive Operator for Similarity Joins, 2006), so that only
+    those are compared.
+    """
+    frequency = Counter(word for sentence in sentences for word in sentence.words)
     kept: list[Sentence] = []
-    by_word: dict[str, list[int]] = {}
+    by_word: dict[str, list[Sentence]] = {}
     for sentence in sentences:
-        shared = Counter(index for word in sentence.words for index in by_word.get(word, ()))
-        if any(_repeats(sentence, kept[index], count) for index, count in shared.items()):
-            continue
-        for word in sentence.words:
-            by_word.setdefault(word, []).append(len(kept))
-        kept.append(sentence)
+        rarest = _rarest_words(sentence, frequency)
+        if not any(_repeats(sentence, other) for word in rarest for other in by_word.get(word, ())):
+            kept.append(sentence)
+            for word in rarest:
+                by_word.setdefault(word, []).append(sentence)
     return kept
 
 
-def _repeats(sentence: Sentence, other: Sentence, shared: int) -> bool:
+def _rarest_words(sentence: Sentence, frequency: Counter[str]) -> list[str]:
+    """So many that whatever is alike holds one of them."""
+    words = sorted(sentence.words, key=lambda word: (frequency[word], word))
+    return words[: len(words) - ceil(DUPLICATE_JACCARD * len(words)) + 1]
+
+
+def _repeats(sentence: Sentence, other: Sentence) -> bool:
+    shared = len(sentence.words & other.words)
     union = len(sentence.words) + len(other.words) - shared
     return shared >= DUPLICATE_JACCARD * union and sentence.anchors <= other.anchors
 
@@ -172,19 +184,18 @@ def _largest_group(
 ) -> tuple[int, str | None]:
     """How many sources from `start` fit into one summary, and its content; (1, None) if under two.
 
-    Found by bisection: more sources seldom need less room.
+    Doubled while it fits, then bisected: more sources seldom need less room.
     """
-    fitting, content = 1, None
-    low, high = 2, min(rules.batch_size, len(sources) - start)
-    size = high
-    while low <= high:
+    limit = min(rules.batch_size, len(sources) - start)
+    fitting, failing, content = 1, limit + 1, None
+    while fitting + 1 < failing:
+        size = min(2 * fitting, (fitting + failing) // 2 if failing <= limit else limit)
         end = start + size
         written = _write(sources[start:end], read[start:end], rules)
         if written is None:
-            high = size - 1
+            failing = size
         else:
-            fitting, content, low = size, written, size + 1
-        size = (low + high) // 2
+            fitting, content = size, written
     return fitting, content
 
 
@@ -193,10 +204,10 @@ def _write(
 ) -> str | None:
     """The content of the group's summary, with fewer typical sentences if that makes it fit."""
     leaves = sum(count_leaves(source.memory) for source in sources)
-    sentences = [sentence for of_source in read for sentence in of_source]
+    distinct = drop_duplicates([sentence for of_source in read for sentence in of_source])
     for max_sentences in range(rules.max_sentences, 0, -1):
         # A line each, so that a sentence without a full stop is still one when it is folded again.
-        text = "\n".join(s.text for s in choose_sentences(sentences, max_sentences))
+        text = "\n".join(s.text for s in choose_sentences(distinct, max_sentences))
         content = f"[Summary of {leaves} memories] {text}"
         if len(content) <= rules.max_characters:
             return content

@@ -12,11 +12,12 @@ NOBODY: frozenset[str] = frozenset()
     ("sentence", "anchors"),
     [
         ("she paid 40 euros", {"40"}),
-        ("she paid -5.50 (about 3%)", {"5", "50", "3", "-5.50", "3%"}),
+        ("she paid -5.50 (about 3%)", {"-5.50", "3%"}),
         ("room ４２, ½ full", {"４２", "½"}),
         ("she met Ann in eBay", {"Ann", "eBay"}),
         ("write to ann@b.org or see https://b.org/x", {"ann@b.org", "https://b.org/x"}),
         ("order ab-x and #tag", {"ab-x", "#tag"}),
+        ("so said Anne-Marie", {"Anne-Marie"}),
         ("it is 👍 and €", {"👍", "€"}),
         ("is it so?", {"?"}),
         ("rock 'n’ roll’s", {"not: rock n roll s"}),

@@ -195,6 +195,22 @@ def test_the_bound_of_likeness_is_seven_tenths() -> None:
     assert drop_duplicates([ten, six]) == [ten, six]
 
 
+word_sets = st.lists(st.frozensets(st.sampled_from("abcdefghijkl")), max_size=12)
+
+
+@given(word_sets)
+def test_duplicates_are_those_that_comparing_all_pairs_finds(sets: list[frozenset[str]]) -> None:
+    given_sentences = [sentence(" ".join(sorted(words))) for words in sets]
+    kept: list[Sentence] = []
+    for one in given_sentences:
+        if not any(
+            one.words and 10 * len(one.words & other.words) >= 7 * len(one.words | other.words)
+            for other in kept
+        ):
+            kept.append(one)
+    assert drop_duplicates(given_sentences) == kept
+
+
 def test_sentences_without_words_are_kept_apart() -> None:
     smile, frown = sentence("", "☺"), sentence("", "☹")
     assert choose_sentences([smile, frown], 1) == [smile, frown]
