@@ -13,7 +13,7 @@ from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.deadline import Deadline
 from serve_app.api.openapi import PROBLEM_RESPONSES, describe
-from serve_app.api.problems import answer_refusal
+from serve_app.api.refusals import answer_refusal
 from serve_app.api.request_ids import RequestIds
 from serve_app.api.shield import Shield
 from serve_app.operations.service import Service

@@ -3,20 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from serve_app.api.errors import (
-    BadRequest,
-    MethodNotAllowed,
-    NotReady,
-    RouteNotFound,
-    find_answer,
-)
+from serve_app.api.errors import NotReady, find_answer
 from serve_app.core.errors import FleetmemError, InvalidInput, Unavailable
 from serve_app.logs import current_request_id
 
@@ -146,24 +137,3 @@ def answer_error(error: Exception) -> JSONResponse:
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after)
     return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
-
-
-async def answer_refusal(request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses (routes, methods, fields), told in our words."""
-    if isinstance(error, RequestValidationError):
-        return answer_error(refuse_fields(error.errors()))
-    if not isinstance(error, HTTPException):
-        return answer_error(error)
-    response = answer_error(_translate(error))
-    response.headers.update(error.headers or {})
-    return response
-
-
-def _translate(error: HTTPException) -> FleetmemError:
-    if error.status_code == 404:
-        return RouteNotFound("no such route")
-    if error.status_code == 405:
-        return MethodNotAllowed("no such method here")
-    if error.status_code < 500:
-        return BadRequest("bad request")
-    return FleetmemError("internal error")

@@ -62,11 +62,3 @@ async def test_a_caller_who_left_is_answered_nothing():
         raise ClientDisconnect
 
     await Shield(leave)({"type": "http"}, None, None)
-
-
-async def test_unknown_routes_and_methods_are_problems(client: httpx.AsyncClient):
-    missing = await client.get("/nope")
-    assert (missing.status_code, missing.json()["code"]) == (404, "route_not_found")
-    wrong = await client.put("/v1/memories/count")
-    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
-    assert "GET" in wrong.headers["allow"]
