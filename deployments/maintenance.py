@@ -63,4 +63,9 @@ class Maintenance:
 
     async def _tend_index(self) -> None:
         async with self._pool.acquire() as connection:
-            await tend_index(connection, self._settings.index, self._settings.index_min_rows)
+            await tend_index(
+                connection,
+                self._settings.index,
+                self._settings.index_min_rows,
+                self._settings.exact_scope_rows,
+            )

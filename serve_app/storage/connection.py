@@ -1,0 +1,103 @@
+"""The pool of connections, and the one place where a driver's error becomes ours."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+from pgvector.asyncpg import register_vector
+
+from serve_app.core.errors import ConfigurationError, DatabaseUnavailable
+from serve_app.settings import Settings
+
+Pool: TypeAlias = asyncpg.Pool
+Connection: TypeAlias = asyncpg.Connection
+
+LOCK_TIMEOUT_SECONDS = 5
+DEADLOCK_TRIES = 3
+
+GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+"""What a driver raises when the server is away, too slow or too busy: never the caller's fault."""
+
+
+async def open_pool(settings: Settings) -> Pool:
+    """A pool with `db_min_pool_size` open connections.
+
+    Raises ConfigurationError without a database URL, DatabaseUnavailable without a server.
+    """
+    if settings.database_url is None:
+        raise ConfigurationError("set FLEETMEM_DATABASE_URL to the address of a Postgres")
+    async with translated_errors():
+        return await asyncpg.create_pool(
+            settings.database_url.get_secret_value(),
+            min_size=min(settings.db_min_pool_size, settings.db_max_pool_size),
+            max_size=settings.db_max_pool_size,
+            command_timeout=settings.db_command_timeout,
+            timeout=settings.db_connect_timeout,
+            init=_prepare,
+            # Nothing here sets session state, and the default reset costs a round trip.
+            reset=_keep,
+            server_settings=_server_settings(settings),
+        )
+
+
+def pool_usage(pool: Pool) -> tuple[int, int]:
+    """How many connections work, and how many wait."""
+    idle = pool.get_idle_size()
+    return pool.get_size() - idle, idle
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncGenerator[None]:
+    """Turn the driver's errors into DatabaseUnavailable, without their text."""
+    try:
+        yield
+    except GONE as error:
+        raise DatabaseUnavailable("the database does not answer; try again") from error
+
+
+@asynccontextmanager
+async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
+    """A connection of the pool for one statement; errors are translated."""
+    async with translated_errors(), pool.acquire() as connection:
+        yield connection  # type: ignore[misc]  # a proxy with the connection's interface
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
+    """A connection within a transaction; errors are translated."""
+    async with acquired(pool) as connection, connection.transaction():
+        yield connection
+
+
+async def _prepare(connection: Connection) -> None:
+    """Vectors travel in binary."""
+    await register_vector(connection)
+
+
+async def _keep(connection: Connection) -> None:
+    await asyncio.sleep(0)
+
+
+def _server_settings(settings: Settings) -> dict[str, Any]:
+    milliseconds = int(settings.db_command_timeout * 1000)
+    return {
+        "application_name": "fleetmem",
+        "statement_timeout": str(milliseconds),
+        "lock_timeout": str(LOCK_TIMEOUT_SECONDS * 1000),
+        "idle_in_transaction_session_timeout": str(milliseconds),
+        "jit": "off",
+    }

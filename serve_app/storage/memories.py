@@ -1,0 +1,214 @@
+"""Memories in Postgres: what is returned is committed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pgvector import HalfVector
+
+from serve_app.core.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    FleetmemError,
+    InvalidInput,
+    NotFound,
+)
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Memory,
+    MemoryChanges,
+    Scope,
+)
+from serve_app.core.page import MemoryFilter, MemoryPage
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
+from serve_app.core.text import content_hash
+from serve_app.settings import Settings
+from serve_app.storage.connection import Connection, Pool, acquired, transaction
+from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
+from serve_app.storage.queries import query
+from serve_app.storage.rows import chunk_columns, memory_columns, to_memory, vector_columns
+from serve_app.storage.scopes import ScopeIds
+
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What Postgres says of a row that it cannot store, whoever sends it again."""
+
+
+class PostgresMemories:
+    """Implements ports.Memories over a pool."""
+
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        self._pool = pool
+        self._exact_rows = settings.exact_scope_rows
+        self._scope_ids = ScopeIds(pool)
+
+    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
+        """See ports.Memories. One statement for all; one by one when a row is refused."""
+        if not memories:
+            return []
+        try:
+            return list(await self._insert(memories))
+        except REFUSED:
+            if len(memories) == 1:
+                return [InvalidInput("the memory cannot be stored as it is")]
+        return [outcome for memory in memories for outcome in await self.add([memory])]
+
+    async def search(self, search: VectorSearch) -> list[Candidate]:
+        """See ports.Memories."""
+        [candidates] = await self.search_many([search])
+        return candidates
+
+    async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
+        """The candidates of each search, in order, in one statement and one round trip."""
+        found: list[list[Candidate]] = [[] for _ in searches]
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(
+                query("search_memories"), *_search_columns(searches), self._exact_rows
+            )
+        for row in rows:
+            span = (row["span_start"], row["span_end"])
+            found[row["number"] - 1].append(Candidate(to_memory(row), row["similarity"], span))
+        return found
+
+    async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
+        """See ports.Memories."""
+        async with acquired(self._pool) as connection:
+            return to_memory(await _find(connection, tenant_id, memory_id))
+
+    async def page(self, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:
+        """See ports.Memories."""
+        filters = (
+            where.tenant_id,
+            where.agent_id,
+            where.user_id,
+            None if where.kind is None else where.kind.value,
+            None if where.status is None else where.status.value,
+            where.occurred_from,
+            where.occurred_before,
+        )
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(query("page_memories"), *filters, after, limit + 1)
+        memories = tuple(to_memory(row) for row in rows[:limit])
+        return MemoryPage(memories, memories[-1].id if len(rows) > limit else None)
+
+    async def count(self, scope: Scope) -> int:
+        """See ports.Memories."""
+        async with acquired(self._pool) as connection:
+            total: int = await connection.fetchval(
+                query("count_memories"), scope.tenant_id, scope.agent_id, scope.user_id
+            )
+        return total
+
+    async def revise(
+        self,
+        before: Memory,
+        changes: MemoryChanges,
+        now: datetime,
+        chunks: tuple[Chunk, ...] | None,
+    ) -> Memory:
+        """See ports.Memories."""
+        async with transaction(self._pool) as connection:
+            await _lock(connection, before.scope.tenant_id, before.id)
+            row = await _find(connection, before.scope.tenant_id, before.id, Conflict)
+            if to_memory(row) != before:
+                raise Conflict("the memory was changed meanwhile; read it again")
+            await withdraw_summaries(connection, before.id)
+            await connection.execute(query("revise_memory"), before.id, *_changed(changes), now)
+            if chunks is not None:
+                await connection.execute(
+                    "delete from memory_vectors where memory_id = $1", before.id
+                )
+                await connection.execute(query("add_vectors"), before.id, *chunk_columns(chunks))
+            return to_memory(await _find(connection, before.scope.tenant_id, before.id))
+
+    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+        """See ports.Memories."""
+        async with transaction(self._pool) as connection:
+            await _lock(connection, tenant_id, memory_id)
+            row = await _find(connection, tenant_id, memory_id)
+            if agent_id is not None and row["agent_id"] != agent_id:
+                raise NotFound(f"no memory {memory_id}")
+            await withdraw_summaries(connection, memory_id)
+            await delete_with_sources(connection, memory_id)
+
+    async def check_health(self) -> None:
+        """See ports.Memories."""
+        async with acquired(self._pool) as connection:
+            if await connection.fetchval("select 1") != 1:
+                raise DatabaseUnavailable("the database gives no answer")
+
+    async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory]:
+        scope_ids = await self._scope_ids.of([embedded.memory.scope for embedded in memories])
+        async with acquired(self._pool) as connection:
+            columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
+            rows = await connection.fetch(query("add_memories"), *columns)
+            added = {row["id"] for row in rows}
+            there = [e.memory for e in memories if e.memory.id not in added]
+            stored = await _stored(connection, there) if there else {}
+        return [stored.get(e.memory.id, e.memory) for e in memories]
+
+
+async def _stored(connection: Connection, memories: Sequence[Memory]) -> dict[UUID, Memory]:
+    """What the database holds under ids that were there before."""
+    tenant_id = memories[0].scope.tenant_id
+    rows = await connection.fetch(
+        query("get_memories"), tenant_id, [memory.id for memory in memories]
+    )
+    return {memory.id: memory for memory in map(to_memory, rows)}
+
+
+async def _lock(connection: Connection, tenant_id: int, memory_id: UUID) -> None:
+    """Take the folding lock of the memory's scope, if there is such a memory."""
+    scope_id = await connection.fetchval(
+        "select scope_id from memories where tenant_id = $1 and id = $2", tenant_id, memory_id
+    )
+    if scope_id is not None:
+        await lock_scope(connection, scope_id)
+
+
+async def _find(
+    connection: Connection,
+    tenant_id: int,
+    memory_id: UUID,
+    missing: type[FleetmemError] = NotFound,
+) -> asyncpg.Record:
+    row = await connection.fetchrow(query("get_memories"), tenant_id, [memory_id])
+    if row is None:
+        raise missing(f"no memory {memory_id}")
+    return row
+
+
+def _changed(changes: MemoryChanges) -> tuple[Any, ...]:
+    """Parameters $2 to $7 of revise_memory.sql."""
+    return (
+        changes.content,
+        None if changes.kind is None else changes.kind.value,
+        changes.importance,
+        changes.occurred_at,
+        None if changes.status is None else changes.status.value,
+        None if changes.content is None else content_hash(changes.content),
+    )
+
+
+def _search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
+    """The first eleven arrays of search_memories.sql."""
+    rows = [
+        (
+            s.scope.tenant_id,
+            s.scope.agent_id,
+            s.scope.user_id,
+            HalfVector(s.vector),
+            s.top_k,
+            s.policy.similarity_weight,
+            s.policy.recency_weight,
+            s.policy.importance_weight,
+            s.policy.half_life_days,
+            s.now,
+            None if s.kind is None else s.kind.value,
+        )
+        for s in searches
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]

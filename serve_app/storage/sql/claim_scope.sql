@@ -1,0 +1,6 @@
+-- Lease scope $1 to holder $2 for $3 seconds, unless somebody else holds it.
+insert into summary_leases (scope_id, holder, expires_at)
+values ($1, $2, now() + make_interval(secs => $3))
+on conflict (scope_id) do update set holder = excluded.holder, expires_at = excluded.expires_at
+  where summary_leases.expires_at < now() or summary_leases.holder = excluded.holder
+returning scope_id

@@ -1,0 +1,22 @@
+-- Many searches in one round trip. $1 to $11: one array each, one element a search; $12: the size
+-- up to which a scope is ranked in full. Returns the winners of search `number` (from 1).
+select q.number, h.similarity, h.span_start, h.span_end, q.tenant_id, q.agent_id, q.user_id, m.*
+from unnest(
+  $1::int[], $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
+  $8::float8[], $9::float8[], $10::timestamptz[], $11::text[]
+) with ordinality as q (
+  tenant_id, agent_id, user_id, vector, top_k, similarity_weight, recency_weight,
+  importance_weight, half_life, now, kind, number
+)
+cross join lateral search_memories(
+  q.tenant_id, q.agent_id, q.user_id, q.vector, q.top_k,
+  array[q.similarity_weight, q.recency_weight, q.importance_weight], q.half_life, q.now, q.kind,
+  $12
+) h
+-- `offset 0` keeps the planner from joining the whole table.
+cross join lateral (
+  select m.id, m.content, m.kind, m.importance, m.created_at, m.occurred_at, m.updated_at,
+         m.status, m.sources, m.superseded_by
+  from memories m where m.id = h.memory_id and m.tenant_id = q.tenant_id offset 0
+) m
+order by q.number, h.score desc
