@@ -16,7 +16,10 @@ from serve_app.core.errors import ConfigurationError, FleetmemError
 from serve_app.settings import IndexKind, load_settings
 
 app = typer.Typer(
-    help="Long-term memory for fleets of AI agents.", no_args_is_help=True, add_completion=False
+    help="Long-term memory for fleets of AI agents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")

@@ -73,10 +73,10 @@ def choose_lists(rows: int) -> int:
 
 async def _estimate_rows(connection: Connection) -> int:
     """Vectors in the table as the last vacuum or analyze saw them; no scan."""
-    estimate: int = await connection.fetchval(
+    estimate = await connection.fetchval(
         "select greatest(reltuples, 0)::bigint from pg_class where oid = 'memory_vectors'::regclass"
     )
-    return estimate
+    return estimate or 0
 
 
 async def _is_due(connection: Connection, kind: IndexKind, rows: int) -> bool:
@@ -89,7 +89,7 @@ async def _is_due(connection: Connection, kind: IndexKind, rows: int) -> bool:
 
 async def _has_large_scope(connection: Connection, exact_rows: int) -> bool:
     """Whether any scope is too large to be ranked in full: one bounded probe a scope."""
-    found: bool = await connection.fetchval(
+    found = await connection.fetchval(
         """select exists (
              select from scopes s where exists (
                select from memory_vectors v where v.scope_id = s.scope_id and v.active offset $1))
@@ -97,7 +97,7 @@ async def _has_large_scope(connection: Connection, exact_rows: int) -> bool:
         exact_rows,
         timeout=600,
     )
-    return found
+    return found is True
 
 
 async def _build(connection: Connection, kind: IndexKind, rows: int) -> None:

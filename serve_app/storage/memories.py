@@ -97,10 +97,10 @@ class PostgresMemories:
     async def count(self, scope: Scope) -> int:
         """See ports.Memories."""
         async with acquired(self._pool) as connection:
-            total: int = await connection.fetchval(
+            total = await connection.fetchval(
                 query("count_memories"), scope.tenant_id, scope.agent_id, scope.user_id
             )
-        return total
+        return total or 0
 
     async def revise(
         self,

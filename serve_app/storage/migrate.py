@@ -36,7 +36,11 @@ async def migrate(dsn: str) -> list[str]:
         await _require_pgvector(connection)
         await connection.execute(HISTORY)
         applied = await _applied(connection)
-        return [await _apply(connection, path) for path in migrations() if path.stem not in applied]
+        return [
+            await _apply(connection, path.stem, path.read_bytes())
+            for path in migrations()
+            if path.stem not in applied
+        ]
 
 
 async def prepare_database(dsn: str, model: str, dimension: int) -> None:
