@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from serve_app.core.errors import ConfigurationError
 from serve_app.evaluation.client import MemoryClient, open_client
@@ -108,7 +109,7 @@ def _tabulate(summary: dict[str, Scores]) -> Table:
 
 
 def _show_hits(question: Question, hits: list[dict[str, Any]], evidence: set[str]) -> Table:
-    title = f"{question.text}\nexpected: {question.answer}"
+    title = Text(f"{question.text}\nexpected: {question.answer}")
     table = Table("score", "similarity", "recency", "memory", title=title, title_justify="left")
     for hit in hits:
         signals = hit["explanation"]
@@ -116,6 +117,6 @@ def _show_hits(question: Question, hits: list[dict[str, Any]], evidence: set[str
             f"{hit['score']:.3f}",
             f"{signals['similarity']:.3f}",
             f"{signals['recency']:.3f}",
-            ("* " if hit["id"] in evidence else "  ") + hit["content"],
+            Text(("* " if hit["id"] in evidence else "  ") + hit["content"]),
         )
     return table
