@@ -110,14 +110,15 @@ returns setof scored_vector language sql immutable as $$
   limit p_top_k
 $$;
 
--- The formula of core/ranking.py, for one vector.
+-- The formula of core/ranking.py, for one vector. Beyond 1000 half-lives power() would raise an
+-- underflow; 2 ** -1000 is nothing, too.
 create function combined_score(
   p_similarity float8, p_occurred_at timestamptz, p_importance float8,
   p_weights float8[], p_half_life float8, p_now timestamptz
 ) returns float8 language sql immutable parallel safe as $$
   select p_weights[1] * p_similarity
     + p_weights[2] * power(2::float8,
-        -greatest(0, date_part('epoch', p_now - p_occurred_at)) / 86400 / p_half_life)
+        -least(1000, greatest(0, date_part('epoch', p_now - p_occurred_at)) / 86400 / p_half_life))
     + p_weights[3] * p_importance
 $$;
 
@@ -202,7 +203,7 @@ begin
     -- All that matches has been seen, or the index gave up: the caller ranks in full.
     exit when v_nearest < v_depth or v_newest < v_depth;
     v_best := array(select b from best_of_each(v_seen, p_top_k) b);
-    if cardinality(v_best) = p_top_k and v_best[p_top_k].score >= v_bound then
+    if cardinality(v_best) = p_top_k and v_best[p_top_k].score > v_bound then
       return query select * from unnest(v_best);
       return;
     end if;
@@ -225,13 +226,15 @@ begin
   if v_scope is null then
     return;
   end if;
+  -- What matches counts, not what the scope holds: an index finds a rare kind late, or not at all.
   perform 1 from memory_vectors v
-    where v.scope_id = v_scope and v.active offset p_exact_rows limit 1;
+    where v.scope_id = v_scope and v.active and (p_kind is null or v.kind = p_kind)
+    offset p_exact_rows limit 1;
   if found then
     select * into v_index from ann_index;
     if v_index.kind is not null then
       perform set_config('ivfflat.probes',
-                         greatest(1, ceil(sqrt(coalesce(v_index.lists, 1))))::text, true);
+                         greatest(10, ceil(sqrt(coalesce(v_index.lists, 1))))::text, true);
       return query select * from rank_by_lists(
         v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind);
       if found then
