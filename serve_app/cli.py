@@ -23,9 +23,13 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")
+evaluations = typer.Typer(help="Measure retrieval on a running service.", no_args_is_help=True)
+app.add_typer(evaluations, name="eval")
 console = Console(stderr=True, highlight=False)
 
 DATA_DIRECTORY = Path("~/.local/share/fleetmem")
+DEMO_DATA = Path("../shared/data/locomo-0-4.json")
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 DatabaseUrl = Annotated[
     str | None,
@@ -93,6 +97,39 @@ def prepare(
     settings = load_settings()
     spec = find_model(name or settings.embedding_model)
     prepare_model(spec, settings.model_directory.expanduser(), _say)
+
+
+@evaluations.command(epilog="Example: fleetmem eval locomo --data locomo-0-4.json --alpha 1")
+def locomo(
+    data: Annotated[Path, typer.Option(help="A file in LoCoMo's form.")],
+    url: Annotated[str, typer.Option(help="The running service.")] = DEFAULT_URL,
+    conversation: Annotated[
+        list[int] | None, typer.Option(help="Number of a conversation; repeat it. Default: all.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Default: the service's own.")
+    ] = None,
+    keep: Annotated[bool, typer.Option(help="Leave the memories in the service.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write the scores as JSON, too.")] = None,
+) -> None:
+    """Load conversations, ask their questions, print recall@5/10/20, MRR and nDCG@10."""
+    from serve_app.evaluation.commands import EvaluationOptions, run_eval
+
+    numbers = tuple(conversation or ())
+    options = EvaluationOptions(data, url, numbers, alpha, keep=keep, output=output)
+    run_eval(options, Console(highlight=False))
+
+
+@app.command(epilog="Example: fleetmem demo --data my-conversation.json --questions 3")
+def demo(
+    data: Annotated[Path, typer.Option(help="A file in LoCoMo's form.")] = DEMO_DATA,
+    url: Annotated[str, typer.Option(help="The running service.")] = DEFAULT_URL,
+    questions: Annotated[int, typer.Option(min=1, help="How many to ask.")] = 5,
+) -> None:
+    """Load one conversation into a running service, and ask it some of its questions."""
+    from serve_app.evaluation.commands import run_demo
+
+    run_demo(Console(highlight=False), data, url, questions)
 
 
 def main() -> None:

@@ -102,6 +102,14 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def processes_named(pid: int, words: str) -> list[int]:
     """Descendants of `pid` whose command line holds `words`."""
     return [child for child, name in descendants(pid).items() if words in name]
