@@ -21,6 +21,7 @@ GONE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -85,7 +86,12 @@ async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
 
 async def _prepare(connection: Connection) -> None:
     """Vectors travel in binary."""
-    await register_vector(connection)
+    try:
+        await register_vector(connection)
+    except ValueError as error:  # pgvector's word for a database without its types
+        raise ConfigurationError(
+            "the database has no schema yet: run `fleetmem migrate`"
+        ) from error
 
 
 async def _keep(connection: Connection) -> None:
