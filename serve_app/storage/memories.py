@@ -50,7 +50,7 @@ class PostgresMemories:
         if not memories:
             return []
         try:
-            return list(await self._insert(memories))
+            return await self._insert(memories)
         except REFUSED:
             if len(memories) == 1:
                 return [InvalidInput("the memory cannot be stored as it is")]
@@ -89,8 +89,10 @@ class PostgresMemories:
             where.occurred_from,
             where.occurred_before,
         )
+        one_scope = where.agent_id is not None and where.user_id is not None
+        statement = "page_scope" if one_scope else "page_memories"
         async with acquired(self._pool) as connection:
-            rows = await connection.fetch(query("page_memories"), *filters, after, limit + 1)
+            rows = await connection.fetch(query(statement), *filters, after, limit + 1)
         memories = tuple(to_memory(row) for row in rows[:limit])
         return MemoryPage(memories, memories[-1].id if len(rows) > limit else None)
 
@@ -140,24 +142,29 @@ class PostgresMemories:
             if await connection.fetchval("select 1") != 1:
                 raise DatabaseUnavailable("the database gives no answer")
 
-    async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory]:
+    async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self._scope_ids.of([embedded.memory.scope for embedded in memories])
         async with acquired(self._pool) as connection:
             columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
             rows = await connection.fetch(query("add_memories"), *columns)
             added = {row["id"] for row in rows}
+            # Of an id that is given twice, the first is stored.
+            outcomes = {e.memory.id: e.memory for e in reversed(memories) if e.memory.id in added}
             there = [e.memory for e in memories if e.memory.id not in added]
-            stored = await _stored(connection, there) if there else {}
-        return [stored.get(e.memory.id, e.memory) for e in memories]
+            outcomes |= await _stored(connection, there)
+        taken = Conflict("the id belongs to another memory")
+        return [outcomes.get(embedded.memory.id, taken) for embedded in memories]
 
 
 async def _stored(connection: Connection, memories: Sequence[Memory]) -> dict[UUID, Memory]:
-    """What the database holds under ids that were there before."""
-    tenant_id = memories[0].scope.tenant_id
-    rows = await connection.fetch(
-        query("get_memories"), tenant_id, [memory.id for memory in memories]
-    )
-    return {memory.id: memory for memory in map(to_memory, rows)}
+    """What the database holds under ids that were there before, each in its own tenant."""
+    found: dict[UUID, Memory] = {}
+    for tenant_id in {memory.scope.tenant_id for memory in memories}:
+        ids = [memory.id for memory in memories if memory.scope.tenant_id == tenant_id]
+        for row in await connection.fetch(query("get_memories"), tenant_id, ids):
+            memory = to_memory(row)
+            found[memory.id] = memory
+    return found
 
 
 async def _lock(connection: Connection, tenant_id: int, memory_id: UUID) -> None:
