@@ -234,7 +234,7 @@ begin
     select * into v_index from ann_index;
     if v_index.kind is not null then
       perform set_config('ivfflat.probes',
-                         greatest(10, ceil(sqrt(coalesce(v_index.lists, 1))))::text, true);
+                         greatest(16, ceil(2 * sqrt(coalesce(v_index.lists, 1))))::text, true);
       return query select * from rank_by_lists(
         v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind);
       if found then
