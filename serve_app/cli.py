@@ -67,11 +67,14 @@ def up(
 
 @app.command(epilog="Example: fleetmem migrate --database-url postgresql://me@db/fleetmem")
 def migrate(database_url: DatabaseUrl = None) -> None:
-    """Bring a database's schema up to date; safe to run twice, and by many at once."""
-    from serve_app.storage.migrate import migrate as run
+    """Bring a database's schema up to date, and stamp it with the model; safe to run twice."""
+    from serve_app.embedding.registry import find_model
+    from serve_app.storage.migrate import prepare_database
 
-    applied = asyncio.run(run(_required(database_url)))
+    model = find_model(load_settings().embedding_model)
+    applied = asyncio.run(prepare_database(_required(database_url), model.name, model.dimension))
     _say(f"Applied {', '.join(applied)}" if applied else "The schema is up to date")
+    _say(f"Vectors are those of {model.name} ({model.dimension} dimensions)")
 
 
 @app.command(epilog="Example: fleetmem index --to hnsw")

@@ -43,11 +43,15 @@ async def migrate(dsn: str) -> list[str]:
         ]
 
 
-async def prepare_database(dsn: str, model: str, dimension: int) -> None:
-    """Migrate, and make sure that the stored vectors are this model's; raises ModelMismatch."""
-    await migrate(dsn)
+async def prepare_database(dsn: str, model: str, dimension: int) -> list[str]:
+    """Migrate, and stamp the database with the model; returns the versions applied now.
+
+    Raises what `migrate` does, and ModelMismatch when its vectors are another model's.
+    """
+    applied = await migrate(dsn)
     async with _connected(dsn) as connection:
         await adopt_model(connection, model, dimension)
+    return applied
 
 
 def migrations() -> list[Path]:

@@ -1,0 +1,62 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "serve_app", *arguments],
+        env={**os.environ, "FLEETMEM_DATABASE_URL": "", "NO_COLOR": "1", "COLUMNS": "200"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(), ("up",), ("migrate",), ("index",), ("model", "prepare"), ("eval", "locomo"), ("demo",)],
+)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    answer = fleetmem(*command, "--help")
+    assert answer.returncode == 0
+    assert "Usage" in answer.stdout
+    if command:
+        assert "Example: fleetmem" in answer.stdout
+
+
+def test_migrate_twice_says_what_it_did(empty_dsn: str) -> None:
+    first = fleetmem("migrate", "--database-url", empty_dsn)
+    assert (first.returncode, "Applied 0001" in first.stderr) == (0, True), first.stderr
+    second = fleetmem("migrate", FLEETMEM_DATABASE_URL=empty_dsn)
+    assert "up to date" in second.stderr
+
+
+def test_migrate_stamps_the_model(fresh_dsn: str) -> None:
+    stamped = fleetmem("migrate", "--database-url", fresh_dsn)
+    assert "all-MiniLM-L6-v2 (384 dimensions)" in stamped.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("migrate",), "--database-url or FLEETMEM_DATABASE_URL"),
+        (("index", "--to", "btree"), "take ivfflat or hnsw"),
+        (("migrate", "--database-url", "postgresql://nobody@127.0.0.1:1/x"), "database"),
+        (("model", "prepare", "nobody/knows"), "all-MiniLM-L6-v2"),
+        (("up", "--config", "/nowhere.yaml"), "/nowhere.yaml"),
+        (("demo", "--data", "/nowhere.json"), "/nowhere.json"),
+    ],
+)
+def test_a_failure_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], words: str) -> None:
+    answer = fleetmem(*arguments)
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert re.search(words, answer.stderr), answer.stderr
+    assert "Traceback" not in answer.stderr
