@@ -27,7 +27,7 @@ POOL_GAUGE_SECONDS = 5.0
     autoscaling_config={
         "min_replicas": 1,
         "max_replicas": 2,
-        "target_ongoing_requests": 8,
+        "target_ongoing_requests": 3,
         "metrics_interval_s": 2,
         "look_back_period_s": 5,
         "upscale_delay_s": 5,
