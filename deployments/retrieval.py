@@ -18,7 +18,7 @@ from serve_app.storage.connection import open_pool, pool_usage
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import require_model
 
-POOL_GAUGE_SECONDS = 5.0
+POOL_GAUGE_SECONDS = 1.0
 
 
 @serve.deployment(
