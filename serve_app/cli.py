@@ -86,7 +86,7 @@ def index(
 
     kind = _index_kind(to)
     asyncio.run(switch_index(_required(database_url), kind, _say))
-    _say(f"The index is {kind} now; set FLEETMEM_INDEX={kind} so that it stays so")
+    _say(f"The index is {kind} now, and stays so until FLEETMEM_INDEX changes")
 
 
 @models.command(epilog="Example: fleetmem model prepare BAAI/bge-small-en-v1.5")

@@ -17,6 +17,7 @@ from serve_app.storage.connection import Connection, translated_errors
 ADVISORY_LOCK = 7_301_771_902
 GROWTH = 2.0
 PROGRESS_SECONDS = 1.0
+COUNT_SECONDS = 600
 HNSW_OPTIONS = "m = 16, ef_construction = 64"
 LEAST_BUILD_MEGABYTES = 64
 MOST_BUILD_MEGABYTES = 2048
@@ -25,10 +26,11 @@ Progress = Callable[[str], None]
 
 
 async def tend_index(
-    connection: Connection, kind: IndexKind, min_rows: int, exact_rows: int
+    connection: Connection, setting: IndexKind, min_rows: int, exact_rows: int
 ) -> bool:
     """Build the index when it is due: none yet, another kind, or the table has outgrown it.
 
+    The kind is `setting`, unless `switch_index` was asked for another since it last changed.
     Returns whether it was built. Does nothing while the table has fewer than `min_rows` vectors or
     no scope above `exact_rows`, or while another process tends it.
     """
@@ -36,6 +38,7 @@ async def tend_index(
         if not await connection.fetchval("select pg_try_advisory_lock($1)", ADVISORY_LOCK):
             return False
         try:
+            kind = await _wanted_kind(connection, setting)
             rows = await _estimate_rows(connection)
             if rows < min_rows or not await _is_due(connection, kind, rows):
                 return False
@@ -55,7 +58,14 @@ async def switch_index(dsn: str, kind: IndexKind, progress: Progress) -> None:
         try:
             progress("Waiting for whoever tends the index")
             await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
-            rows = await connection.fetchval("select count(*) from memory_vectors where active")
+            await connection.execute(
+                "insert into index_choice (kind) values ($1) "
+                "on conflict (only_row) do update set kind = $1, setting = null",
+                kind,
+            )
+            rows = await connection.fetchval(
+                "select count(*) from memory_vectors where active", timeout=COUNT_SECONDS
+            )
             building = asyncio.create_task(_build(connection, kind, rows))
             while not building.done():
                 await asyncio.wait([building], timeout=PROGRESS_SECONDS)
@@ -69,6 +79,19 @@ async def switch_index(dsn: str, kind: IndexKind, progress: Progress) -> None:
 def choose_lists(rows: int) -> int:
     """ivfflat's number of lists: rows / 1000 up to a million, then the square root (pgvector)."""
     return max(10, rows // 1000 if rows <= 1_000_000 else math.isqrt(rows))
+
+
+async def _wanted_kind(connection: Connection, setting: IndexKind) -> IndexKind:
+    """Whatever was said last: the setting, or the choice of an operator."""
+    choice = await connection.fetchrow(
+        "update index_choice set setting = coalesce(setting, $1) returning kind, setting", setting
+    )
+    if choice is None:
+        return setting
+    if choice["setting"] == setting:
+        return choice["kind"]
+    await connection.execute("delete from index_choice")
+    return setting
 
 
 async def _estimate_rows(connection: Connection) -> int:

@@ -15,7 +15,7 @@ Pool: TypeAlias = asyncpg.Pool
 Connection: TypeAlias = asyncpg.Connection
 
 LOCK_TIMEOUT_SECONDS = 5
-DEADLOCK_TRIES = 3
+ACQUIRE_TIMEOUT_SECONDS = 10.0
 
 GONE = (
     OSError,
@@ -72,8 +72,11 @@ async def translated_errors() -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
-    """A connection of the pool for one statement; errors are translated."""
-    async with translated_errors(), pool.acquire() as connection:
+    """A connection of the pool for one statement; errors are translated.
+
+    Waits ten seconds at most while all of them work, then raises DatabaseUnavailable.
+    """
+    async with translated_errors(), pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
         yield connection  # type: ignore[misc]  # a proxy with the connection's interface
 
 

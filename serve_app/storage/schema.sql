@@ -94,6 +94,14 @@ create table ann_index (
   built_at timestamptz not null default now()
 );
 
+-- The kind that `fleetmem index` asked for: one row. It outranks the setting that the first
+-- maintenance after it ran with, until that setting changes.
+create table index_choice (
+  only_row boolean primary key default true check (only_row),
+  kind text not null check (kind in ('ivfflat', 'hnsw')),
+  setting text
+);
+
 create type scored_vector as (
   memory_id uuid, similarity float8, span_start int, span_end int, score float8,
   occurred_at timestamptz
@@ -147,7 +155,7 @@ begin
       ) x
       order by combined_score(x.similarity, x.occurred_at, x.importance,
                               p_weights, p_half_life, p_now) desc,
-               x.occurred_at desc, x.memory_id desc
+               x.occurred_at desc, x.memory_id desc, x.similarity desc
       limit v_depth);
     exit when cardinality(v_best) < v_depth
       or (select count(distinct b.memory_id) from unnest(v_best) b) >= p_top_k;

@@ -3,10 +3,14 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
-from serve_app.settings import IndexKind
+from serve_app.core.ranking import RankingPolicy
+from serve_app.settings import IndexKind, Settings
 from serve_app.storage.ann_index import choose_lists, switch_index, tend_index
-from tests.storage.corpus import load_corpus, make_corpus
+from serve_app.storage.connection import open_pool
+from serve_app.storage.memories import PostgresMemories
+from tests.storage.corpus import brute_force, load_corpus, make_corpus, make_search
 
 SIZES = [5, 300]
 MEMORIES = sum(SIZES)
@@ -107,3 +111,56 @@ async def test_a_switch_builds_at_once_and_tells_so(
 )
 def test_lists_grow_with_the_rows(rows: int, lists: int) -> None:
     assert choose_lists(rows) == lists
+
+
+async def test_what_was_said_last_wins(fresh_dsn: str, connection: asyncpg.Connection) -> None:
+    await load_corpus(fresh_dsn, make_corpus(SIZES, seed=2))
+    assert await tend_index(connection, "ivfflat", 100, 200) is True
+    await switch_index(fresh_dsn, "hnsw", lambda line: None)
+    for _ in range(2):
+        assert await tend_index(connection, "ivfflat", 100, 200) is False
+    await switch_index(fresh_dsn, "ivfflat", lambda line: None)
+    assert await tend_index(connection, "ivfflat", 100, 200) is False
+    assert await tend_index(connection, "hnsw", 100, 200) is True
+    assert await tend_index(connection, "ivfflat", 100, 200) is True
+
+
+async def test_a_table_that_was_never_analysed_has_no_estimate_and_waits(
+    fresh_dsn: str, connection: asyncpg.Connection
+) -> None:
+    await load_corpus(fresh_dsn, make_corpus(SIZES, seed=2))
+    await connection.execute(
+        "update pg_class set reltuples = -1 where oid = 'memory_vectors'::regclass"
+    )
+    assert await tend_index(connection, "ivfflat", 1, 200) is False
+
+
+async def test_searches_stay_right_while_the_index_is_switched(fresh_dsn: str) -> None:
+    corpus = make_corpus(SIZES, seed=2)
+    await load_corpus(fresh_dsn, corpus)
+    settings = Settings(database_url=SecretStr(fresh_dsn), db_min_pool_size=1, exact_scope_rows=100)
+    pool = await open_pool(settings)
+    search = make_search(1, corpus.vectors[-1], RankingPolicy(), 10)
+    truth = [memory_id for memory_id, _ in brute_force(corpus, search, 1)]
+    wrong: list[object] = []
+    answered = asyncio.Event()
+    switched = asyncio.Event()
+
+    async def keep_searching() -> None:
+        memories = PostgresMemories(pool, settings)
+        while not switched.is_set():
+            found = [candidate.memory.id for candidate in await memories.search(search)]
+            wrong.extend([found] if found != truth else [])
+            answered.set()
+
+    try:
+        searching = [asyncio.create_task(keep_searching()) for _ in range(3)]
+        for kind in ("ivfflat", "hnsw", "ivfflat"):
+            answered.clear()
+            await switch_index(fresh_dsn, kind, lambda line: None)
+            await answered.wait()
+        switched.set()
+        await asyncio.gather(*searching)
+    finally:
+        await pool.close()
+    assert wrong == []

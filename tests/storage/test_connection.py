@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from serve_app.core.errors import ConfigurationError, DatabaseUnavailable
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.settings import Settings
+from serve_app.storage import connection as module
 from serve_app.storage.connection import Pool, acquired, open_pool, pool_usage, transaction
 from serve_app.storage.migrate import migrate
 
@@ -59,6 +60,21 @@ async def test_a_statement_that_takes_too_long_is_unavailable(fresh_dsn: str) ->
         assert "pg_sleep" not in str(told.value)
         async with acquired(pool) as connection:
             assert await connection.fetchval("select 1") == 1
+    finally:
+        await pool.close()
+
+
+async def test_a_pool_that_is_busy_is_unavailable_not_silent(
+    fresh_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ACQUIRE_TIMEOUT_SECONDS", 0.1)
+    pool = await open_pool(settings_for(fresh_dsn))
+    try:
+        async with acquired(pool), acquired(pool):
+            async with acquired(pool):
+                with pytest.raises(DatabaseUnavailable):
+                    await ask(pool, "select 1")
+            assert await ask(pool, "select 1") == 1
     finally:
         await pool.close()
 
