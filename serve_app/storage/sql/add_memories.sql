@@ -4,9 +4,9 @@ with given as (
   select * from unnest(
     $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[],
     $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[]
-  ) as g (
+  ) with ordinality as g (
     id, tenant_id, scope_id, content, kind, importance, created_at, occurred_at, updated_at,
-    status, sources, content_hash
+    status, sources, content_hash, number
   )
 ), added as (
   insert into memories (
@@ -16,6 +16,8 @@ with given as (
   select g.id, g.tenant_id, g.scope_id, g.content, g.kind, g.importance, g.created_at,
          g.occurred_at, g.updated_at, g.status, g.sources::uuid[], g.content_hash
   from given g
+  -- One order for all: two batches with the same ids wait for each other, and never in a circle.
+  order by g.id, g.number
   on conflict (id) do nothing
   returning id, tenant_id, scope_id, kind, importance, occurred_at, status
 ), chunks as (

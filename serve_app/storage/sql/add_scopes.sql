@@ -5,6 +5,7 @@ with given as (
   insert into scopes (tenant_id, agent_id, user_id)
   select g.* from given g
   where not exists (select from scopes s where (s.tenant_id, s.agent_id, s.user_id) = (g.*))
+  order by g.tenant_id, g.agent_id, g.user_id
   on conflict do nothing
   returning scope_id, tenant_id, agent_id, user_id
 )
