@@ -24,7 +24,7 @@ def main(
     name: Annotated[str, typer.Option(help="Folder under bench/results.")] = "latest",
     unique_texts: Annotated[bool, typer.Option(help="Never send a text twice.")] = False,
 ) -> None:
-    """Load a running service twice and report."""
+    """Load a running service twice, each time seeded and with all users there, and report."""
     folder = ROOT / "bench" / "results" / name
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict[str, str]]] = {}
@@ -36,14 +36,16 @@ def main(
         _run_locust(command)
         results[run] = _read(folder / f"{run}_stats.csv")
         _plot(_read(folder / f"{run}_stats_history.csv"), folder / f"{run}.png", run)
-        lines += _write_section(run, count, seconds, results[run])
+        title = f"## {run}: {count} users, {seconds} s (latency in ms)"
+        lines += [title, "", *_tabulate(results[run]), "", _describe(host, count, seconds, extra)]
+        lines += ["", f"![{run}]({run}.png)", ""]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 def _command(host: str, seconds: int, users: int, prefix: Path) -> list[str]:
     options = ["--headless", "--only-summary", "--csv-full-history", "--host", host]
-    load = ["-u", str(users), "-r", str(max(1, users // 5)), "-t", f"{seconds}s"]
+    load = ["-u", str(users), "-r", str(max(1, users // 5)), "--measure", str(seconds)]
     script = str(ROOT / "scripts" / "load_test.py")
     return [sys.executable, "-m", "locust", "-f", script, *options, *load, "--csv", str(prefix)]
 
@@ -61,14 +63,19 @@ def _read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write_section(run: str, users: int, seconds: int, rows: list[dict[str, str]]) -> list[str]:
+def _tabulate(rows: list[dict[str, str]]) -> list[str]:
     head = f"| endpoint | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}"
     table = [
         f"| {row['Type']} {row['Name']} | {' | '.join(row[column][:9] for column in COLUMNS)} |"
         for row in rows
     ]
-    title = f"## {run}: {users} users, {seconds} s (latency in ms)"
-    return [title, "", head, *table, "", f"![{run}]({run}.png)", ""]
+    return [head, *table]
+
+
+def _describe(host: str, users: int, seconds: int, extra: list[str]) -> str:
+    """The command of one run, for whoever wants to repeat it."""
+    options = " ".join(["--headless", "-u", str(users), "--measure", str(seconds), *extra])
+    return f"`locust -f scripts/load_test.py --host {host} {options}`"
 
 
 def _plot(rows: list[dict[str, str]], path: Path, title: str) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
+import gevent
 import httpx
 from locust import HttpUser, between, constant_throughput, events, task
 
@@ -45,6 +46,9 @@ def add_options(parser: Any) -> None:
     """The options that are ours."""
     parser.add_argument("--saturation", action="store_true", help="20 requests/s of each user")
     parser.add_argument("--unique-texts", action="store_true", help="never send a text twice")
+    parser.add_argument(
+        "--measure", type=int, default=0, help="end so many seconds after the last user started"
+    )
 
 
 @events.init.add_listener
@@ -73,6 +77,20 @@ def seed(environment: Any, **_: Any) -> None:
         for answer in pool.map(lambda body: client.post("/v1/memories", json=body), bodies):
             if answer.status_code != httpx.codes.CREATED:
                 sys.exit(f"seeding was refused with {answer.status_code}: {answer.text[:200]}")
+
+
+@events.init.add_listener
+def measure(environment: Any, **_: Any) -> None:
+    """With --measure, count only what happens once all users are there, then end."""
+    seconds = getattr(environment.parsed_options, "measure", 0)
+    if not seconds:
+        return
+
+    def start(**_: Any) -> None:
+        environment.runner.stats.reset_all()
+        gevent.spawn_later(seconds, environment.runner.quit)
+
+    environment.events.spawning_complete.add_listener(start)
 
 
 class AgentUser(HttpUser):

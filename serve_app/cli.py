@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from serve_app.core.errors import ConfigurationError, FleetmemError
+from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.settings import IndexKind, load_settings
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ evaluations = typer.Typer(help="Measure retrieval on a running service.", no_arg
 app.add_typer(evaluations, name="eval")
 console = Console(stderr=True, highlight=False)
 
-DATA_DIRECTORY = Path("~/.local/share/fleetmem")
+DATA_DIRECTORY = default_data_directory()
 DEMO_DATA = Path("../shared/data/locomo-0-4.json")
 DEFAULT_URL = "http://127.0.0.1:8000"
 
