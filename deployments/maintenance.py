@@ -16,7 +16,7 @@ from serve_app.language.sentences import Sentences
 from serve_app.operations.summarise import summarise
 from serve_app.settings import load_settings
 from serve_app.storage.ann_index import tend_index
-from serve_app.storage.connection import open_pool
+from serve_app.storage.connection import acquired, open_pool
 from serve_app.storage.summaries import PostgresSummaries
 
 
@@ -62,7 +62,7 @@ class Maintenance:
         )
 
     async def _tend_index(self) -> None:
-        async with self._pool.acquire() as connection:
+        async with acquired(self._pool) as connection:
             await tend_index(
                 connection,
                 self._settings.index,

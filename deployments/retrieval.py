@@ -14,7 +14,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
-from serve_app.storage.connection import open_pool, pool_usage
+from serve_app.storage.connection import acquired, open_pool, pool_usage
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import require_model
 
@@ -43,7 +43,7 @@ class Retrieval:
     async def __init__(self, config: str | None) -> None:
         settings = load_settings(config)
         self._pool = await open_pool(settings)
-        async with self._pool.acquire() as connection:
+        async with acquired(self._pool) as connection:
             await require_model(connection, settings.embedding_model)
         self._memories = PostgresMemories(self._pool, settings)
         self._meter = RayMeter()

@@ -74,8 +74,12 @@ def seed(environment: Any, **_: Any) -> None:
         httpx.Client(base_url=environment.host, timeout=60) as client,
         ThreadPoolExecutor(SEEDING_THREADS) as pool,
     ):
-        for answer in pool.map(lambda body: client.post("/v1/memories", json=body), bodies):
-            if answer.status_code != httpx.codes.CREATED:
+
+        def store(body: dict[str, str]) -> httpx.Response:
+            return client.post("/v1/memories", json=body)
+
+        for answer in pool.map(store, bodies):
+            if answer.status_code != 201:
                 sys.exit(f"seeding was refused with {answer.status_code}: {answer.text[:200]}")
 
 

@@ -46,7 +46,7 @@ class MemoryClient:
         for identifier in identifiers:
             path = f"/v1/memories/{identifier}"
             answer = self.http.delete(path, params={"agent_id": self.agent_id})
-            if answer.status_code != httpx.codes.NOT_FOUND:
+            if answer.status_code != 404:
                 _require_success(answer)
             progress(1)
 
