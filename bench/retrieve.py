@@ -176,7 +176,7 @@ async def measure(
         times.append(1000 * (time.perf_counter() - started))
         truth = true_scores(rows, inside, search)
         hits = rank(candidates, NOW, policy, TOP_K)
-        found += sum(hit.score >= truth[-1] - 1e-6 for hit in hits)
+        found += sum(hit.score >= truth[-1] - 1e-5 for hit in hits)
         wanted += len(truth)
         short += len(hits) < len(truth)
     p50, p99 = (float(value) for value in np.percentile(times, [50, 99]))
@@ -238,7 +238,7 @@ def main() -> None:
     unknown = [name for name in arguments.index.split(",") if name not in known]
     if unknown:
         parser.error(f"no such index: {', '.join(unknown)}")
-    kinds = [known[name] for name in arguments.index.split(",")]
+    kinds: list[BenchKind] = [known[name] for name in arguments.index.split(",")]
     with tempfile.TemporaryDirectory(prefix="fleetmem-bench-") as directory:
         Path(directory).chmod(0o755)
         server = EmbeddedPostgres(Path(directory) / "data").start()
