@@ -35,7 +35,9 @@ class RunningService:
             command, env=os.environ | self.settings, stderr=subprocess.PIPE, text=True
         )
         threading.Thread(target=self._listen, daemon=True).start()
-        wait_until(lambda: self._has_said("fleetmem is ready") or not self.is_running(), START_SECONDS)
+        wait_until(
+            lambda: self._has_said("fleetmem is ready") or not self.is_running(), START_SECONDS
+        )
         assert self.is_running(), "".join(self.lines)
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -30,13 +30,17 @@ def test_what_every_deployment_counts_is_there(service: RunningService) -> None:
         for number in range(3):
             client.post("/v1/memories/search", json=SEARCH | {"query": f"question {number}"})
     wait_until(
-        lambda: value(read(service), "http_requests_total", **route)
-        == value(before, "http_requests_total", **route) + 3,
+        lambda: (
+            value(read(service), "http_requests_total", **route)
+            == value(before, "http_requests_total", **route) + 3
+        ),
         20,
     )
     wait_until(
-        lambda: value(read(service), "embedding_batch_size_count")
-        > value(before, "embedding_batch_size_count"),
+        lambda: (
+            value(read(service), "embedding_batch_size_count")
+            > value(before, "embedding_batch_size_count")
+        ),
         20,
     )
 
