@@ -223,7 +223,8 @@ end $$;
 create function search_memories(
   p_tenant int, p_agent text, p_user text, p_query halfvec, p_top_k int, p_weights float8[],
   p_half_life float8, p_now timestamptz, p_kind text, p_exact_rows int
-) returns setof scored_vector language plpgsql volatile rows 10 as $$
+) returns setof scored_vector language plpgsql volatile rows 10
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   v_scope int;
   v_index ann_index;
