@@ -1,5 +1,6 @@
 """What the contract of the port does not say: several tenants, bad rows, plans."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import UUID
@@ -121,3 +122,16 @@ async def test_a_page_of_one_scope_reads_that_scopes_index(pool: Pool, fresh_dsn
     text = "\n".join(row[0] for row in plan)
     assert "memories_by_scope" in text
     assert "Sort" not in text
+
+
+async def test_the_same_batch_in_both_orders_at_once_is_stored_once(
+    memories: PostgresMemories,
+) -> None:
+    scope = Scope(1, "a", "u")
+    batch = [embedded(number, scope) for number in range(200)]
+    outcomes = await asyncio.gather(
+        *(memories.add(batch[:: 1 if turn % 2 else -1]) for turn in range(8))
+    )
+    expected = [one.memory for one in batch]
+    assert outcomes == [expected[:: 1 if turn % 2 else -1] for turn in range(8)]
+    assert await memories.count(scope) == 200
