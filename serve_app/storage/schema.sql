@@ -228,6 +228,7 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   v_scope int;
   v_index ann_index;
+  v_probes int;
 begin
   perform set_config('fleetmem.tenant', p_tenant::text, true);
   select s.scope_id into v_scope from scopes s
@@ -235,15 +236,16 @@ begin
   if v_scope is null then
     return;
   end if;
-  -- What matches counts, not what the scope holds: an index finds a rare kind late, or not at all.
-  perform 1 from memory_vectors v
-    where v.scope_id = v_scope and v.active and (p_kind is null or v.kind = p_kind)
-    offset p_exact_rows limit 1;
-  if found then
-    select * into v_index from ann_index;
-    if v_index.kind is not null then
-      perform set_config('ivfflat.probes',
-                         greatest(16, ceil(2 * sqrt(coalesce(v_index.lists, 1))))::text, true);
+  select * into v_index from ann_index;
+  if v_index.kind is not null then
+    -- ivfflat reads whole lists: a scope that holds fewer vectors is itself read sooner.
+    v_probes := least(v_index.lists, greatest(16, ceil(2 * sqrt(v_index.lists))));
+    -- What matches counts, not what the scope holds: an index finds a rare kind late, if at all.
+    perform 1 from memory_vectors v
+      where v.scope_id = v_scope and v.active and (p_kind is null or v.kind = p_kind)
+      offset greatest(p_exact_rows, v_probes * v_index.rows_at_build / v_index.lists) limit 1;
+    if found then
+      perform set_config('ivfflat.probes', v_probes::text, true);
       return query select * from rank_by_lists(
         v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind);
       if found then

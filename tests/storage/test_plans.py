@@ -59,6 +59,13 @@ async def search_plans(connection: asyncpg.Connection, user: str, kind: str | No
     return await plans_of(connection, query("search_memories"), *search_values(user, kind))
 
 
+async def pretend_short_lists(dsn: str) -> None:
+    """Let ivfflat look cheap: this scope holds nearly all that its lists hold."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("update ann_index set rows_at_build = 10")
+    await connection.close()
+
+
 @pytest.mark.parametrize("kind", [None, "episodic"])
 @pytest.mark.parametrize("user", ["user-0", LARGE])
 async def test_a_scope_is_ranked_in_full_from_one_index(
@@ -76,6 +83,7 @@ async def test_a_large_scope_is_searched_through_the_vector_index(
     loaded_dsn: str, index: IndexKind, kind: str | None
 ) -> None:
     await switch_index(loaded_dsn, index, lambda line: None)
+    await pretend_short_lists(loaded_dsn)
     # A fresh connection: its settings must take effect before pgvector's library is loaded.
     connection = await asyncpg.connect(loaded_dsn)
     try:
@@ -88,6 +96,13 @@ async def test_a_large_scope_is_searched_through_the_vector_index(
     assert "Index Only Scan using memory_vectors_ranked" in plans
     assert "Seq Scan on public.memor" not in plans
     assert settings == "off", "what a function sets ends with it"
+
+
+async def test_a_scope_is_ranked_in_full_where_the_lists_hold_more(
+    loaded_dsn: str, connection: asyncpg.Connection
+) -> None:
+    await switch_index(loaded_dsn, "ivfflat", lambda line: None)
+    assert "memory_vectors_ivfflat_" not in await search_plans(connection, LARGE, None)
 
 
 async def test_an_ordinary_role_searches_through_the_vector_index(loaded_dsn: str) -> None:
