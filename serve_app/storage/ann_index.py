@@ -19,6 +19,8 @@ GROWTH = 2.0
 PROGRESS_SECONDS = 1.0
 COUNT_SECONDS = 600
 HNSW_OPTIONS = "m = 16, ef_construction = 64"
+HNSW_NODE_BYTES = 1024
+"""Neighbours and bookkeeping of one vector in memory, with m = 16; measured, and rounded up."""
 LEAST_BUILD_MEGABYTES = 64
 MOST_BUILD_MEGABYTES = 2048
 
@@ -168,8 +170,8 @@ async def _drop_others(connection: Connection, keep: str | None) -> None:
 
 
 def _build_megabytes(rows: int, dimension: int) -> int:
-    """Enough for the whole graph: rows x (8 + 2 bytes a dimension) x 1.3, within bounds."""
-    needed = int(rows * (8 + 2 * dimension) * 1.3 / 2**20)
+    """Enough for the whole graph, within bounds: past it a build takes several times as long."""
+    needed = rows * (2 * dimension + HNSW_NODE_BYTES) // 2**20
     return min(max(needed, LEAST_BUILD_MEGABYTES), MOST_BUILD_MEGABYTES)
 
 
