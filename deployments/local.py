@@ -18,9 +18,11 @@ import ray
 from ray import serve
 
 from deployments.app import AppArguments, build_app
+from serve_app.local.processes import descendants, end_processes
 
 PR_SET_PDEATHSIG = 1
 MEBIBYTE = 2**20
+AGENT_SECONDS = 1.0
 
 
 def main() -> int:
@@ -73,9 +75,12 @@ def _start(options: argparse.Namespace) -> None:
 
 
 def _stop() -> None:
+    """Stop Serve and Ray, and the agents that Ray leaves behind, also when our parent is gone."""
+    family = descendants(os.getpid())
     if ray.is_initialized():
         serve.shutdown()
         ray.shutdown()
+    end_processes(family, AGENT_SECONDS)
 
 
 def _tell(message: dict[str, Any]) -> None:

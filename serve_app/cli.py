@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from serve_app.core.errors import ConfigurationError, FleetmemError
 from serve_app.local.postgres_binaries import default_data_directory
@@ -141,7 +142,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except FleetmemError as error:
-        console.print(f"[bold red]fleetmem:[/] {error.message}", soft_wrap=True)
+        console.print(f"[bold red]fleetmem:[/] {escape(error.message)}", soft_wrap=True)
         sys.exit(1)
 
 
@@ -169,7 +170,7 @@ def _required(database_url: str | None) -> str:
 
 
 def _say(line: str) -> None:
-    console.print(f"[dim]fleetmem:[/] {line}", soft_wrap=True)
+    console.print(f"[dim]fleetmem:[/] {escape(line)}", soft_wrap=True)
 
 
 def _announce(base: str, data_directory: Path) -> None:

@@ -4,31 +4,27 @@ import json
 import os
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from serve_app.core.errors import ConfigurationError
+from serve_app.local.processes import descendants, end_processes
 from serve_app.local.serving import serving_environment
 
-INSTANCE = "FLEETMEM_INSTANCE"
 STOP_SECONDS = 30.0
 
 
 class RayProcess:
-    """`python -m deployments.local` and all of its descendants, marked in their environment."""
+    """`python -m deployments.local` and all of its descendants."""
 
     def __init__(self, host: str, port: int, log: Path) -> None:
         self.log = log
         self._host = host
         self._port = port
-        self._instance = uuid.uuid4().hex
         self._process: subprocess.Popen[bytes] | None = None
         # Unix sockets lie below it: their paths must stay under 107 bytes.
         self._directory = Path(tempfile.mkdtemp(prefix="fm-", dir=_short_temporary_directory()))
@@ -39,7 +35,7 @@ class RayProcess:
         Raises ConfigurationError with what the child said when it cannot start.
         """
         environment = os.environ | serving_environment(self._directory, self._host)
-        environment |= {"FLEETMEM_DATABASE_URL": database_url, INSTANCE: self._instance}
+        environment["FLEETMEM_DATABASE_URL"] = database_url
         command = [sys.executable, "-m", "deployments.local", "--host", self._host]
         command += ["--port", str(self._port), "--run-directory", str(self._directory)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -63,14 +59,15 @@ class RayProcess:
 
     def stop(self) -> None:
         """Ask the child to stop, and end whatever it has left."""
-        if self._process is not None and self.is_running():
-            self._process.send_signal(signal.SIGTERM)
+        if self._process is not None:
+            family = descendants(self._process.pid)
+            self._process.terminate()
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        end_marked_processes(f"{INSTANCE}={self._instance}")
+            end_processes(family)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _await_line(self, stop: threading.Event) -> dict[str, Any] | None:
@@ -87,30 +84,6 @@ class RayProcess:
             if line.startswith(b"{"):
                 return json.loads(line)
         return None
-
-
-def end_marked_processes(mark: str) -> None:
-    """SIGKILL every process that has `mark` (NAME=value) in its environment, and wait for it."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while (found := _marked_processes(mark)) and time.monotonic() < deadline:
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        time.sleep(0.05)
-
-
-def _marked_processes(mark: str) -> list[int]:
-    found: list[int] = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = mark.encode() in (directory / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # ended meanwhile, a zombie, or another user's
-        if marked and int(directory.name) != os.getpid():
-            found.append(int(directory.name))
-    return found
 
 
 def _short_temporary_directory() -> str:

@@ -4,11 +4,12 @@
 """
 
 import os
+import random
 import secrets
 import socket
 import stat
 import sys
-from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 SERVING_ENVIRONMENT = {
@@ -31,6 +32,8 @@ SERVING_ENVIRONMENT = {
     # ONNX threads are set by FLEETMEM_EMBEDDING_THREADS.
     "OMP_NUM_THREADS": "1",
 }
+
+PORTS = range(20_000, 30_000)
 
 LOOPBACK_ENVIRONMENT = {
     # Ray gives a node its outward address on Linux unless it is told there is no cluster.
@@ -74,9 +77,25 @@ def _free_ports() -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
     )
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        return {n: str(s.getsockname()[1]) for n, s in zip(names, servers, strict=True)}
+    return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports on loopback that nobody uses now.
+
+    They lie below those that the kernel hands out, or one of Ray's own sockets might take one
+    before its server does.
+    """
+    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
+    return list(islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
 
 
 def _code_root() -> str:

@@ -1,10 +1,17 @@
+import socket
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from serve_app.local.serving import LOOPBACK_ENVIRONMENT, is_loopback, serving_environment
+from serve_app.local.serving import (
+    LOOPBACK_ENVIRONMENT,
+    PORTS,
+    free_ports,
+    is_loopback,
+    serving_environment,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +48,13 @@ def test_the_wrapper_becomes_haproxy(tmp_path: Path) -> None:
     wrapper = serving_environment(tmp_path, "127.0.0.1")["RAY_SERVE_HAPROXY_BINARY_PATH"]
     said = subprocess.run([wrapper, "-v"], check=True, capture_output=True, text=True).stdout
     assert said.startswith("HAProxy version 2.8")
+
+
+def test_free_ports_are_free_different_and_never_the_kernels() -> None:
+    ports = free_ports(8)
+    assert len(set(ports)) == 8
+    assert set(ports) <= set(PORTS)
+    first_of_the_kernel = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert max(PORTS) < first_of_the_kernel
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert ports[0] not in free_ports(50)

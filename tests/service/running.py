@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import httpx
 
+from serve_app.local.serving import free_ports
+
 START_SECONDS = 120
 
 
@@ -21,7 +22,7 @@ class RunningService:
 
     def __init__(self, data_directory: Path, **settings: str) -> None:
         self.data_directory = data_directory
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.lines: list[str] = []
         self.settings = settings
@@ -29,6 +30,7 @@ class RunningService:
 
     def start(self) -> None:
         """Return when the service says that it is ready."""
+        self.lines = []
         command = [sys.executable, "-m", "serve_app", "up", "--port", str(self.port)]
         command += ["--data-dir", str(self.data_directory), "--config", "configs/test.yaml"]
         self.process = subprocess.Popen(
@@ -68,11 +70,6 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def open_folder() -> Path:

@@ -110,3 +110,14 @@ def test_stopping_leaves_no_process_and_keeps_the_memories(own_service: RunningS
     wait_until(lambda: not [name for pid, name in children.items() if is_alive(pid)], 10)
     own_service.start()
     all_are_there(own_service, [kept])
+
+
+def test_killing_the_command_ends_everything_it_started(own_service: RunningService) -> None:
+    assert own_service.process is not None
+    with own_service.client() as client:
+        kept = client.post("/v1/memories", json=AGENT | {"content": "This stays, too"}).json()["id"]
+    children = descendants(own_service.process.pid)
+    own_service.stop(signal.SIGKILL)
+    wait_until(lambda: not [name for pid, name in children.items() if is_alive(pid)], 60)
+    own_service.start()
+    all_are_there(own_service, [kept])
