@@ -42,6 +42,7 @@ async def tend_index(
         try:
             kind = await _wanted_kind(connection, setting)
             rows = await _estimate_rows(connection)
+            await _note_growth(connection, rows)
             if rows < min_rows or not await _is_due(connection, kind, rows):
                 return False
             if not await _has_large_scope(connection, exact_rows):
@@ -110,6 +111,13 @@ async def _is_due(connection: Connection, kind: IndexKind, rows: int) -> bool:
         return True
     # HNSW grows with its table; only ivfflat's centres go stale.
     return kind == "ivfflat" and rows > GROWTH * max(index["rows_at_build"], 1)
+
+
+async def _note_growth(connection: Connection, rows: int) -> None:
+    """HNSW is not built again: searches weigh it by the rows that it holds now."""
+    await connection.execute(
+        "update ann_index set rows_at_build = $1 where kind = 'hnsw' and rows_at_build < $1", rows
+    )
 
 
 async def _has_large_scope(connection: Connection, exact_rows: int) -> bool:

@@ -61,6 +61,7 @@ async def test_another_kind_replaces_the_index(
     assert await indexes(connection) == ["hnsw t m=16,ef_construction=64"]
     await connection.execute("update ann_index set rows_at_build = 1")
     assert await tend_index(connection, "hnsw", 100, 200) is False
+    assert await connection.fetchval("select rows_at_build from ann_index") > MEMORIES
 
 
 async def test_many_maintainers_build_one_index(

@@ -59,8 +59,8 @@ async def search_plans(connection: asyncpg.Connection, user: str, kind: str | No
     return await plans_of(connection, query("search_memories"), *search_values(user, kind))
 
 
-async def pretend_short_lists(dsn: str) -> None:
-    """Let ivfflat look cheap: this scope holds nearly all that its lists hold."""
+async def make_index_look_cheap(dsn: str) -> None:
+    """This scope holds nearly all that there is: without this no index would be asked."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("update ann_index set rows_at_build = 10")
     await connection.close()
@@ -83,7 +83,7 @@ async def test_a_large_scope_is_searched_through_the_vector_index(
     loaded_dsn: str, index: IndexKind, kind: str | None
 ) -> None:
     await switch_index(loaded_dsn, index, lambda line: None)
-    await pretend_short_lists(loaded_dsn)
+    await make_index_look_cheap(loaded_dsn)
     # A fresh connection: its settings must take effect before pgvector's library is loaded.
     connection = await asyncpg.connect(loaded_dsn)
     try:
@@ -98,11 +98,14 @@ async def test_a_large_scope_is_searched_through_the_vector_index(
     assert settings == "off", "what a function sets ends with it"
 
 
-async def test_a_scope_is_ranked_in_full_where_the_lists_hold_more(
-    loaded_dsn: str, connection: asyncpg.Connection
+@pytest.mark.parametrize("index", ["ivfflat", "hnsw"])
+async def test_a_scope_is_ranked_in_full_where_an_index_would_read_more(
+    loaded_dsn: str, connection: asyncpg.Connection, index: IndexKind
 ) -> None:
-    await switch_index(loaded_dsn, "ivfflat", lambda line: None)
-    assert "memory_vectors_ivfflat_" not in await search_plans(connection, LARGE, None)
+    await switch_index(loaded_dsn, index, lambda line: None)
+    if index == "hnsw":
+        await connection.execute("update ann_index set rows_at_build = 10000")
+    assert f"memory_vectors_{index}_" not in await search_plans(connection, LARGE, None)
 
 
 async def test_an_ordinary_role_searches_through_the_vector_index(loaded_dsn: str) -> None:

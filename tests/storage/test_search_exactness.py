@@ -37,8 +37,8 @@ def corpus() -> Corpus:
     return make_corpus(SCOPE_SIZES, seed=1)
 
 
-async def pretend_short_lists(dsn: str) -> None:
-    """Let ivfflat look cheap for every scope above EXACT_ROWS, so that it is asked for all."""
+async def make_index_look_cheap(dsn: str) -> None:
+    """Let the index look cheap for every scope above EXACT_ROWS, so that it is asked for all."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("update ann_index set rows_at_build = 10")
     await connection.close()
@@ -52,9 +52,10 @@ def loaded_dsn(request: pytest.FixtureRequest, module_dsn: str, corpus: Corpus) 
         asyncio.run(load_corpus(module_dsn, corpus))
     elif kind == "ivfflat":
         asyncio.run(switch_index(module_dsn, "ivfflat", lambda line: None))
-        asyncio.run(pretend_short_lists(module_dsn))
+        asyncio.run(make_index_look_cheap(module_dsn))
     else:
         asyncio.run(switch_index(module_dsn, "hnsw", lambda line: None))
+        asyncio.run(make_index_look_cheap(module_dsn))
     return module_dsn
 
 

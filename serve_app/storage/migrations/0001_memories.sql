@@ -171,8 +171,8 @@ create function rank_by_lists(
   p_now timestamptz, p_kind text
 ) returns setof scored_vector language plpgsql stable
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_sort = off
-set hnsw.iterative_scan = relaxed_order set hnsw.ef_search = 200
-set hnsw.max_scan_tuples = 40000 set hnsw.scan_mem_multiplier = 8
+set hnsw.iterative_scan = relaxed_order set hnsw.ef_search = 400
+set hnsw.max_scan_tuples = 80000 set hnsw.scan_mem_multiplier = 8
 set ivfflat.iterative_scan = relaxed_order as $$
 declare
   v_depth int := greatest(64, 8 * p_top_k);
@@ -229,6 +229,7 @@ declare
   v_scope int;
   v_index ann_index;
   v_probes int;
+  v_exact bigint := p_exact_rows;
 begin
   perform set_config('fleetmem.tenant', p_tenant::text, true);
   select s.scope_id into v_scope from scopes s
@@ -238,12 +239,18 @@ begin
   end if;
   select * into v_index from ann_index;
   if v_index.kind is not null then
-    -- ivfflat reads whole lists: a scope that holds fewer vectors is itself read sooner.
     v_probes := least(v_index.lists, greatest(16, ceil(2 * sqrt(v_index.lists))));
+    -- The scope itself is read sooner than what an index reads where the scope is no neighbourhood.
+    v_exact := greatest(v_exact, case v_index.kind
+      -- Whole lists.
+      when 'ivfflat' then v_probes * v_index.rows_at_build / v_index.lists
+      -- Of each (table / scope) vectors that are walked through, one matches; each costs 40 times
+      -- what one costs in a row: (wanted * table / scope) * 40 = scope.
+      else sqrt(40.0 * greatest(64, 8 * p_top_k) * v_index.rows_at_build) end);
     -- What matches counts, not what the scope holds: an index finds a rare kind late, if at all.
     perform 1 from memory_vectors v
       where v.scope_id = v_scope and v.active and (p_kind is null or v.kind = p_kind)
-      offset greatest(p_exact_rows, v_probes * v_index.rows_at_build / v_index.lists) limit 1;
+      offset v_exact limit 1;
     if found then
       perform set_config('ivfflat.probes', v_probes::text, true);
       return query select * from rank_by_lists(
