@@ -29,15 +29,12 @@ def main() -> int:
     """Run until SIGTERM, or until the parent is gone; 1 when the start failed."""
     options = _parse_arguments()
     stop = threading.Event()
-
-    def request_stop(number: int, frame: object) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, request_stop)
+    _set_on_signals(stop)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         _start(options)
+        # Ray has put a handler of its own there, which ends the process at once.
+        _set_on_signals(stop)
         _tell({"ready": True})
         stop.wait()
     except Exception as error:
@@ -46,6 +43,14 @@ def main() -> int:
     finally:
         _stop()
     return 0
+
+
+def _set_on_signals(stop: threading.Event) -> None:
+    def request_stop(number: int, frame: object) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, request_stop)
 
 
 def _parse_arguments() -> argparse.Namespace:

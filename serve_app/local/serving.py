@@ -39,6 +39,8 @@ LOOPBACK_ENVIRONMENT = {
     # Ray gives a node its outward address on Linux unless it is told there is no cluster.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "FLEETMEM_LOOPBACK_ONLY": "1",
+    # Nobody balances load onto a laptop: Ctrl-C need not wait for somebody to notice.
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
 }
 
 
