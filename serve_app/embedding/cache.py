@@ -5,37 +5,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Chunk, Vector
+from serve_app.operations.ports import Embedder
 from serve_app.telemetry import Meter
 
 Key = tuple[str, bytes]
 """A model's name and the sha256 of a text: no content is kept."""
-
-
-class EmbedsText(Protocol):
-    """What is cached; `operations.ports.Embedder` describes it."""
-
-    @property
-    def model(self) -> str:
-        """The name that is stored beside every vector."""
-        ...
-
-    async def embed_query(self, text: str) -> Vector:
-        """The vector of a question."""
-        ...
-
-    async def embed_documents(
-        self, texts: Sequence[str]
-    ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        """The chunks of each text, or why it has none."""
-        ...
-
-    async def check_health(self) -> None:
-        """Return when the model answers."""
-        ...
 
 
 @dataclass(slots=True)
@@ -53,7 +30,7 @@ class CachedEmbedder:
     which is not kept. The vectors are shared and therefore read-only.
     """
 
-    def __init__(self, embedder: EmbedsText, size: int, meter: Meter) -> None:
+    def __init__(self, embedder: Embedder, size: int, meter: Meter) -> None:
         self._embedder = embedder
         self._size = size
         self._meter = meter
