@@ -165,7 +165,7 @@ def _required(database_url: str | None) -> str:
         return database_url
     raise ConfigurationError(
         "name the database with --database-url or FLEETMEM_DATABASE_URL; "
-        "`fleetmem up` prints the address of its embedded one"
+        "`fleetmem up` says the address of its embedded one while it starts"
     )
 
 

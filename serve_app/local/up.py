@@ -93,6 +93,7 @@ def _start_postgres(options: UpOptions, progress: Progress, started: ExitStack) 
     postgres = EmbeddedPostgres(options.data_directory)
     started.callback(postgres.stop)
     postgres.start()
+    progress(f"Postgres answers at {postgres.dsn}")
     return postgres
 
 

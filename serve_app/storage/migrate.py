@@ -7,14 +7,16 @@ from pathlib import Path
 
 import asyncpg
 
-from serve_app.core.errors import ConfigurationError, DatabaseTooOld
-from serve_app.storage.connection import Connection, translated_errors
+from serve_app.core.errors import ConfigurationError, DatabaseTooOld, DatabaseUnavailable
+from serve_app.storage.connection import GONE, Connection, translated_errors
 from serve_app.storage.model_stamp import adopt_model
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
 LEAST_PGVECTOR = (0, 8, 4)
 """0.8.3 and 0.8.4 mended corrupted HNSW indexes."""
+
+CONNECT_SECONDS = 10
 
 ADVISORY_LOCK = 7_301_771_901
 """Held while migrating, so that a second process waits and then finds nothing to do."""
@@ -62,11 +64,26 @@ def migrations() -> list[Path]:
 @asynccontextmanager
 async def _connected(dsn: str) -> AsyncGenerator[Connection]:
     async with translated_errors():
-        connection = await asyncpg.connect(dsn, timeout=10)
+        connection = await _connect(dsn)
         try:
             yield connection
         finally:
             await connection.close()
+
+
+async def _connect(dsn: str) -> Connection:
+    """Whoever migrates can act on the reason, so it is told; a driver's text holds no password."""
+    try:
+        return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+    except ValueError:
+        raise ConfigurationError(
+            "FLEETMEM_DATABASE_URL is no address: write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        ) from None
+    except GONE as error:
+        reason = str(error) or f"no answer within {CONNECT_SECONDS} seconds"
+        raise DatabaseUnavailable(
+            f"cannot reach the database: {reason}; start it, or mend FLEETMEM_DATABASE_URL"
+        ) from error
 
 
 async def _require_pgvector(connection: Connection) -> None:

@@ -55,6 +55,22 @@ def dump_without_history(rows: list[str]) -> list[str]:
     return [row for row in rows if "schema_migrations" not in row]
 
 
+@pytest.mark.parametrize(
+    ("dsn", "error", "reason"),
+    [
+        ("postgresql://u:s3cret@127.0.0.1:1/x", DatabaseUnavailable, "127.0.0.1"),
+        ("mysql://u:s3cret@127.0.0.1/x", ConfigurationError, "postgresql://USER"),
+        ("postgresql://u:s3cret@127.0.0.1:port/x", ConfigurationError, "postgresql://USER"),
+    ],
+)
+async def test_an_unreachable_database_is_named_without_its_password(
+    dsn: str, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason) as raised:
+        await migrate(dsn)
+    assert "s3cret" not in str(raised.value)
+
+
 async def test_every_migration_is_applied_once(empty_dsn: str) -> None:
     assert await migrate(empty_dsn) == [path.stem for path in migrations()]
     assert await migrate(empty_dsn) == []
