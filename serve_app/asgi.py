@@ -5,6 +5,7 @@ from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
@@ -12,6 +13,7 @@ from serve_app.api import batch, health, memories
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.deadline import Deadline
+from serve_app.api.hot_routes import HotRoute, HotRoutes
 from serve_app.api.openapi import PROBLEM_RESPONSES, describe
 from serve_app.api.refusals import answer_refusal
 from serve_app.api.request_ids import RequestIds
@@ -19,6 +21,9 @@ from serve_app.api.shield import Shield
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
+
+HOT = (memories.search, memories.remember)
+"""The endpoints that answer nearly all of the load."""
 
 
 class MetricsSource(Protocol):
@@ -47,12 +52,15 @@ def create_asgi_app(
     for refusal in (RequestValidationError, HTTPException):
         app.add_exception_handler(refusal, answer_refusal)
     app.openapi = partial(describe, app, settings)
-    _surround(app, settings, meter)
+    _surround(app, service, settings, meter)
     return app
 
 
-def _surround(app: FastAPI, settings: Settings, meter: Meter) -> None:
+def _surround(app: FastAPI, service: Service, settings: Settings, meter: Meter) -> None:
     """The middlewares, innermost first."""
+    routes = (route for route in memories.router.routes if isinstance(route, APIRoute))
+    hot = [HotRoute(route, service, settings) for route in routes if route.endpoint in HOT]
+    app.add_middleware(HotRoutes, routes=hot)
     app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
     app.add_middleware(Admission, limit=settings.max_concurrent_requests)
     app.add_middleware(Shield)

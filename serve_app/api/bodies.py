@@ -70,12 +70,19 @@ class ReadRequest(Request):
 async def _answer(
     endpoint: Endpoint, body_limit: Callable[[Settings], int], request: Request
 ) -> Response:
-    _require_readable_query(request.scope["query_string"])
     if request.method not in METHODS_WITH_BODY:
+        _require_readable_query(request.scope["query_string"])
         return await endpoint(request)
+    raw, document = await read_document(request, body_limit(request.app.state.settings))
+    return await endpoint(ReadRequest(request, raw, document))
+
+
+async def read_document(request: Request, limit: int) -> tuple[bytes, dict[str, Any]]:
+    """The body as it came and the one object it means; raises the door's errors."""
+    _require_readable_query(request.scope["query_string"])
     _require_json(request.headers.get("content-type", ""))
-    raw = await read_body(request, body_limit(request.app.state.settings))
-    return await endpoint(ReadRequest(request, raw, parse_object(raw)))
+    raw = await read_body(request, limit)
+    return raw, parse_object(raw)
 
 
 def _require_readable_query(query: bytes) -> None:

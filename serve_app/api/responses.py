@@ -1,5 +1,6 @@
 """What is answered over HTTP: memex's bodies to the letter, our fields after its own."""
 
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from serve_app.api.fields import (
     IMPORTANCE_SCALE,
     LifeStatus,
     MemoryType,
-    Moment,
     write_cursor,
 )
 from serve_app.api.problems import Problem, is_none
@@ -63,10 +63,10 @@ class MemoryResponse(BaseModel):
     content: str
     importance: float
     memory_type: MemoryType
-    created_at: Moment
+    created_at: datetime
     score: float | None = Field(None, description="4 decimal places; null outside a search")
-    occurred_at: Moment
-    updated_at: Moment
+    occurred_at: datetime
+    updated_at: datetime
     status: LifeStatus
     sources: list[UUID]
     superseded_by: UUID | None
