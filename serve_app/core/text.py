@@ -9,9 +9,16 @@ def require_storable(text: str, field: str) -> str:
     """Return `text`; raise InvalidInput for NUL or a lone surrogate, which Postgres cannot hold."""
     if "\x00" in text:
         raise InvalidInput("NUL characters cannot be stored; remove them", field)
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInput("lone surrogates are not text; send valid UTF-8", field)
+    if not text.isascii():
+        _require_unicode(text, field)
     return text
+
+
+def _require_unicode(text: str, field: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("lone surrogates are not text; send valid UTF-8", field) from None
 
 
 def content_hash(content: str) -> bytes:
