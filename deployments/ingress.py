@@ -37,7 +37,7 @@ class Ingress:
         maintenance: DeploymentHandle[Any],
     ) -> None:
         self._settings = load_settings(config)
-        write_json_logs(self._settings.log_level)
+        write_json_logs(self._settings.log_level, self._settings.access_log)
         self._meter = RayMeter()
         self._service = Service(open_ports(embedding, retrieval, self._settings, self._meter))
 

@@ -17,6 +17,8 @@ from serve_app.core.errors import FleetmemError
 REQUEST_ID: ContextVar[str | None] = ContextVar("fleetmem_request_id", default=None)
 """The id of the request that the running task serves."""
 
+ACCESS_LOGGER = "fleetmem.access"
+
 FIELDS = ("method", "route", "status", "duration_ms")
 """The only `extra` that is written."""
 
@@ -64,8 +66,14 @@ def _describe_one(error: BaseException, trace: TracebackType | None) -> str:
     return "".join(traceback.format_tb(trace)) + name
 
 
-def write_json_logs(level: str) -> None:
-    """Send every logger of this process to standard error as JSON; calling twice is harmless."""
-    handler = logging.StreamHandler(sys.stderr)
+def write_json_logs(level: str, access: bool) -> None:
+    """Send every logger of this process to standard error as JSON; calling twice is harmless.
+
+    Without `access` only the requests that failed are written.
+    """
+    # Serve puts a stream in the place of sys.stderr that walks the stack at every line, and holds
+    # a thousand lines back.
+    handler = logging.StreamHandler(sys.__stderr__)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger(ACCESS_LOGGER).setLevel(logging.NOTSET if access else logging.WARNING)

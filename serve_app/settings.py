@@ -112,6 +112,9 @@ class Settings(BaseSettings):
         1024, ge=1, description="requests an ingress replica works on; more get 503 at once"
     )
 
+    access_log: bool = Field(
+        False, description="whether every request is logged; failed ones always are"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severity that is written"
     )

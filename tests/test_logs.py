@@ -2,8 +2,16 @@ import json
 import logging
 from datetime import datetime, timedelta
 
+import pytest
+
 from serve_app.core.errors import DatabaseUnavailable
-from serve_app.logs import REQUEST_ID, JsonFormatter, describe_exception, write_json_logs
+from serve_app.logs import (
+    ACCESS_LOGGER,
+    REQUEST_ID,
+    JsonFormatter,
+    describe_exception,
+    write_json_logs,
+)
 
 
 def written(record: logging.LogRecord) -> dict[str, object]:
@@ -67,16 +75,33 @@ def test_an_exception_that_causes_itself_is_told_once():
     assert describe_exception(error) == "builtins.ValueError"
 
 
-def test_logging_twice_writes_once(capsys):
+def test_logging_twice_writes_once(capfd):
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        write_json_logs("INFO")
-        write_json_logs("INFO")
+        write_json_logs("INFO", access=False)
+        write_json_logs("INFO", access=False)
         logging.getLogger("fleetmem").info("once")
         assert len(root.handlers) == 1
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-    [line] = capsys.readouterr().err.splitlines()
+        logging.getLogger(ACCESS_LOGGER).setLevel(logging.NOTSET)
+    [line] = capfd.readouterr().err.splitlines()
     assert json.loads(line)["message"] == "once"
+
+
+@pytest.mark.parametrize("access", [True, False])
+def test_only_failed_requests_are_written_unless_all_are_wanted(capfd, access: bool):
+    root, logger = logging.getLogger(), logging.getLogger(ACCESS_LOGGER)
+    handlers, level = root.handlers[:], root.level
+    try:
+        write_json_logs("INFO", access)
+        logger.info("answered")
+        logger.warning("failed")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logger.setLevel(logging.NOTSET)
+    written = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
+    assert written == (["answered", "failed"] if access else ["failed"])

@@ -6,9 +6,10 @@ from time import perf_counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.responding import Responding
+from serve_app.logs import ACCESS_LOGGER
 from serve_app.telemetry import Meter
 
-logger = logging.getLogger("fleetmem.access")
+logger = logging.getLogger(ACCESS_LOGGER)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
@@ -44,13 +45,14 @@ class Access:
         route = getattr(scope.get("route"), "path_format", OTHER)
         self.meter.count("http_requests", method=method, route=route, status=str(status))
         self.meter.observe("http_request_duration_seconds", seconds, method=method, route=route)
-        logger.log(
-            logging.DEBUG if route in PROBES else logging.INFO,
-            "answered",
-            extra={
-                "method": method,
-                "route": route,
-                "status": status,
-                "duration_ms": round(seconds * 1000, 3),
-            },
-        )
+        level = _level(route, status)
+        if logger.isEnabledFor(level):
+            fields = {"method": method, "route": route, "status": status}
+            logger.log(level, "answered", extra=fields | {"duration_ms": round(seconds * 1e3, 3)})
+
+
+def _level(route: str, status: int) -> int:
+    """Failures are always written, probes seldom, the rest as the settings say."""
+    if status >= 500:
+        return logging.WARNING
+    return logging.DEBUG if route in PROBES else logging.INFO

@@ -57,6 +57,18 @@ async def test_the_log_has_the_template_and_no_content(
     assert "secret" not in str([r.__dict__ for r in caplog.records if "serve" in r.name])
 
 
+async def test_a_failure_is_logged_as_a_warning(
+    client: httpx.AsyncClient,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr(world.memories, "count", None)
+    await client.get("/v1/memories/count?agent_id=a&user_id=u")
+    [record] = [record for record in caplog.records if record.name == "fleetmem.access"]
+    assert (record.levelname, record.status) == ("WARNING", 500)
+
+
 async def test_probes_are_quiet(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO)
     await client.get("/livez")
