@@ -1,12 +1,9 @@
 """Embedding: an autoscaled deployment that batches ONNX inference by its tokens."""
 
-from collections.abc import Sequence
-
 from ray import serve
 
 from deployments.metrics import RayMeter
-from serve_app.core.errors import FleetmemError
-from serve_app.core.memory import Chunk, Vector
+from deployments.wire import pack, unpack
 from serve_app.embedding.batcher import open_batcher
 from serve_app.settings import load_settings
 
@@ -33,15 +30,15 @@ class Embedding:
     def __init__(self, config: str | None) -> None:
         self._batcher = open_batcher(load_settings(config), RayMeter())
 
-    async def embed_queries(self, texts: Sequence[str]) -> list[Vector | FleetmemError]:
-        """A unit vector for each text, in order, or its own error."""
-        return await self._batcher.embed_queries(texts)
+    async def embed_queries(self, packed: bytes) -> bytes:
+        """Texts, answered with a unit vector for each, in order, or its own error."""
+        texts: list[str] = unpack(packed)
+        return pack(await self._batcher.embed_queries(texts))
 
-    async def embed_documents(
-        self, texts: Sequence[str]
-    ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        """The chunks of each text, in order, or its own error."""
-        return await self._batcher.embed_documents(texts)
+    async def embed_documents(self, packed: bytes) -> bytes:
+        """Texts, answered with the chunks of each, in order, or its own error."""
+        texts: list[str] = unpack(packed)
+        return pack(await self._batcher.embed_documents(texts))
 
     async def check_model(self) -> None:
         """Return when the model answers."""

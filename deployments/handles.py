@@ -12,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.coalescing import Coalescer
 from deployments.remote_errors import call_once, call_until
+from deployments.wire import pack, unpack
 from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, Scope, Vector
 from serve_app.core.page import MemoryFilter, MemoryPage
@@ -56,12 +57,12 @@ class RemoteEmbedder:
         await call_once(self._handle.check_model.remote(), self._timeout)
 
     async def _embed_queries(self, texts: Sequence[str]) -> list[Vector | FleetmemError]:
-        return await call_until(lambda: self._handle.embed_queries.remote(texts), self._timeout)
+        return await _exchange(self._handle.embed_queries, texts, self._timeout)
 
     async def _embed_documents(
         self, texts: Sequence[str]
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        return await call_until(lambda: self._handle.embed_documents.remote(texts), self._timeout)
+        return await _exchange(self._handle.embed_documents, texts, self._timeout)
 
 
 class RemoteMemories:
@@ -123,10 +124,16 @@ class RemoteMemories:
     async def _search(
         self, searches: Sequence[VectorSearch]
     ) -> list[list[Candidate] | FleetmemError]:
-        return await call_until(lambda: self._handle.search.remote(searches), self._timeout)
+        return await _exchange(self._handle.search, searches, self._timeout)
 
     async def _add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        return await call_until(lambda: self._handle.add.remote(memories), self._timeout)
+        return await _exchange(self._handle.add, memories, self._timeout)
+
+
+async def _exchange(method: Any, items: Sequence[Any], seconds: float) -> Any:
+    """The outcomes of a list, both packed; for calls that may run twice."""
+    packed = pack(list(items))
+    return unpack(await call_until(lambda: method.remote(packed), seconds))
 
 
 async def _outcome(pending: Awaitable[T]) -> T | FleetmemError:

@@ -1,6 +1,5 @@
 """Retrieval: owns the Postgres pool; finds candidates, writes memories."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,10 +7,9 @@ from ray import serve
 
 from deployments.metrics import RayMeter
 from deployments.schedule import Schedule
-from serve_app.core.errors import FleetmemError
+from deployments.wire import pack, unpack
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, Scope
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
 from serve_app.storage.connection import acquired, open_pool, pool_usage
@@ -50,15 +48,15 @@ class Retrieval:
         self._schedule = Schedule()
         self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)
 
-    async def search(
-        self, searches: Sequence[VectorSearch]
-    ) -> list[list[Candidate] | FleetmemError]:
-        """The candidates of each search, in order: one statement for all."""
-        return list(await self._memories.search_many(searches))
+    async def search(self, packed: bytes) -> bytes:
+        """VectorSearches, answered with the candidates of each: one statement for all."""
+        searches: list[VectorSearch] = unpack(packed)
+        return pack(list(await self._memories.search_many(searches)))
 
-    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        """What is stored of each memory, in order, or its own error."""
-        return await self._memories.add(memories)
+    async def add(self, packed: bytes) -> bytes:
+        """EmbeddedMemories, answered with what is stored of each, or its own error."""
+        memories: list[EmbeddedMemory] = unpack(packed)
+        return pack(await self._memories.add(memories))
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         """One memory of a tenant."""

@@ -9,6 +9,7 @@ import pytest
 from ray.exceptions import ActorDiedError
 
 from deployments.handles import DOCUMENTS_PER_CALL, RemoteEmbedder, RemoteMemories
+from deployments.wire import pack, unpack
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Unavailable
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import embed, sample
@@ -47,12 +48,15 @@ class StubHandle:
 
 
 def handle_of(memories: InMemoryMemories) -> Any:
-    async def search(searches: Any) -> Any:
-        return [await memories.search(one) for one in searches]
+    async def search(packed: bytes) -> bytes:
+        return pack([await memories.search(one) for one in unpack(packed)])
+
+    async def add(packed: bytes) -> bytes:
+        return pack(await memories.add(unpack(packed)))
 
     return StubHandle(
         search=search,
-        add=memories.add,
+        add=add,
         get=memories.get,
         page=memories.page,
         count=memories.count,
@@ -102,12 +106,15 @@ async def test_long_lists_leave_in_parts(memories: RemoteMemories, handle: Any) 
 
 
 def embedder_handle(embedder: FakeEmbedder) -> Any:
-    async def embed_queries(texts: Any) -> Any:
-        return [await embedder.embed_query(text) for text in texts]
+    async def embed_queries(packed: bytes) -> bytes:
+        return pack([await embedder.embed_query(text) for text in unpack(packed)])
+
+    async def embed_documents(packed: bytes) -> bytes:
+        return pack(await embedder.embed_documents(unpack(packed)))
 
     return StubHandle(
         embed_queries=embed_queries,
-        embed_documents=embedder.embed_documents,
+        embed_documents=embed_documents,
         check_model=embedder.check_health,
     )
 
@@ -126,12 +133,12 @@ async def test_the_remote_embedder_gives_the_same_vectors() -> None:
 async def test_a_part_that_fails_fails_its_own_texts_only() -> None:
     calls = 0
 
-    async def embed_documents(texts: Any) -> Any:
+    async def embed_documents(packed: bytes) -> bytes:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise EmbeddingUnavailable("the model is gone")
-        return await FakeEmbedder().embed_documents(texts)
+        return pack(await FakeEmbedder().embed_documents(unpack(packed)))
 
     handle: Any = StubHandle(embed_documents=embed_documents)
     there = RemoteEmbedder(handle, "model", RecordingMeter(), timeout=5)

@@ -1,0 +1,50 @@
+"""What crosses a process on the hot calls, as bytes that are cheap to write and to read.
+
+Serve pickles arguments with cloudpickle, which asks Python about every object, and frozen
+dataclasses and UUIDs pickle field by field in Python: ten times what a search costs otherwise.
+"""
+
+import copyreg
+import io
+import pickle
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
+from serve_app.core.ranking import Candidate, RankingPolicy
+from serve_app.core.search import VectorSearch
+
+PROTOCOL = 5
+
+PLAIN = (Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch)
+"""Frozen dataclasses with slots: rebuilt by their constructor, from their fields in order."""
+
+
+def _reduce_plain(kind: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    fields = attrgetter(*kind.__slots__)  # type: ignore[attr-defined]  # every one has slots
+    return lambda value: (kind, fields(value))
+
+
+def _reduce_uuid(value: UUID) -> tuple[type, tuple[Any, ...]]:
+    return UUID, (None, None, None, None, value.int)
+
+
+REDUCERS = {UUID: _reduce_uuid} | {kind: _reduce_plain(kind) for kind in PLAIN}
+
+
+class _Pickler(pickle.Pickler):
+    dispatch_table = copyreg.dispatch_table | REDUCERS
+
+
+def pack(value: Any) -> bytes:
+    """The bytes of lists of nouns, arrays and errors."""
+    file = io.BytesIO()
+    _Pickler(file, PROTOCOL).dump(value)
+    return file.getvalue()
+
+
+def unpack(packed: bytes) -> Any:
+    """What `pack` was given; only bytes of our own replicas come here."""
+    return pickle.loads(packed)
