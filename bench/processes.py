@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ class Usage:
     cpu_seconds: dict[str, float] = field(default_factory=dict[str, float])
     peak_rss_bytes: dict[str, int] = field(default_factory=dict[str, int])
     ended: int = 0
+    neighbour_cores: float = 0.0
+    """Cores that neither we nor what we started have used: a quiet machine has hardly any."""
 
     def milliseconds_each(self, requests: int) -> dict[str, float]:
         """CPU-ms per request by group, dearest first, and their sum as `total`."""
@@ -96,7 +99,7 @@ def watch_processes(pid: int | None) -> Generator[Usage]:
     if pid is None:
         yield usage
         return
-    before = take_samples(pid)
+    before, machine = take_samples(pid), _MachineUsage()
     latest = dict(before)
     peaks = Counter[str]()
     stop = threading.Event()
@@ -121,6 +124,45 @@ def watch_processes(pid: int | None) -> Generator[Usage]:
         if psutil.pid_exists(pid):
             look()
         _fill(usage, before, latest, peaks)
+        usage.neighbour_cores = machine.read_neighbours(usage)
+
+
+class _MachineUsage:
+    """CPU of the whole machine from here on, and that of ourselves with our children."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._busy, self._ours = _read_busy(), _read_ours()
+
+    def read_neighbours(self, service: Usage) -> float:
+        busy, ours = _read_busy() - self._busy, _read_ours() - self._ours
+        elsewhere = busy - ours - sum(service.cpu_seconds.values())
+        return round(max(0.0, elsewhere) / (time.monotonic() - self._started), 2)
+
+
+def _read_busy() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
+
+
+def _read_ours() -> float:
+    """CPU seconds of this process and its living children: the client, not the service."""
+    me = psutil.Process()
+    total = 0.0
+    for process in [me, *(child for child in me.children() if "multiproc" in _command(child))]:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def _fill(
