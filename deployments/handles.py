@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.coalescing import Coalescer
+from deployments.coalescing import Coalescer, Limits
 from deployments.remote_errors import call_once, call_until
 from deployments.wire import pack, unpack
 from serve_app.core.errors import FleetmemError
@@ -22,8 +22,18 @@ from serve_app.telemetry import Meter
 
 T = TypeVar("T")
 
+Parts = Coalescer[Sequence[Any], list[Any]]
+
 DOCUMENTS_PER_CALL = 64
-"""Texts or memories of one remote call: 64 of 8,000 characters stay far below gRPC's limit."""
+"""Texts or memories of one remote call."""
+
+QUERIES = Limits(concurrency=4, max_items=32)
+"""128 questions are a third of a second of one core: what waits longer waits here, in turns."""
+
+DOCUMENTS = Limits(concurrency=4, max_items=DOCUMENTS_PER_CALL)
+
+PARTS = Limits(concurrency=8, max_items=1)
+"""A long list leaves part by part, so that the parts of many lists take turns, too."""
 
 
 class RemoteEmbedder:
@@ -35,22 +45,25 @@ class RemoteEmbedder:
         self.model = model
         self._handle = handle
         self._timeout = timeout
-        self._queries = Coalescer[str, Vector]("embed_query", self._embed_queries, meter)
-        self._documents = Coalescer[str, tuple[Chunk, ...]](
-            "embed_documents", self._embed_documents, meter, max_items=DOCUMENTS_PER_CALL
+        self._queries = Coalescer[str, Vector](
+            "embed_query", self._embed_queries, meter, QUERIES, len
         )
+        self._documents = Coalescer[str, tuple[Chunk, ...]](
+            "embed_documents", self._embed_documents, meter, DOCUMENTS, len
+        )
+        self._parts = _open_parts("embed_part", self._embed_documents, meter)
 
-    async def embed_query(self, text: str) -> Vector:
+    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         """See ports.Embedder."""
-        return await self._queries.submit(text)
+        return await self._queries.submit(text, tenant_id)
 
     async def embed_documents(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         """See ports.Embedder."""
         if len(texts) == 1:
-            return [await _outcome(self._documents.submit(texts[0]))]
-        return await _in_parts(texts, self._embed_documents)
+            return [await _outcome(self._documents.submit(texts[0], tenant_id))]
+        return await _send_parts(texts, self._parts, tenant_id)
 
     async def check_health(self) -> None:
         """See ports.Embedder."""
@@ -73,18 +86,20 @@ class RemoteMemories:
         self._timeout = timeout
         self._searches = Coalescer[VectorSearch, list[Candidate]]("search", self._search, meter)
         self._adds = Coalescer[EmbeddedMemory, Memory](
-            "add", self._add, meter, max_items=DOCUMENTS_PER_CALL
+            "add", self._add, meter, DOCUMENTS, _estimate_bytes
         )
+        self._parts = _open_parts("add_part", self._add, meter)
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         """See ports.Memories."""
+        tenant_id = memories[0].memory.scope.tenant_id if memories else 0
         if len(memories) == 1:
-            return [await _outcome(self._adds.submit(memories[0]))]
-        return await _in_parts(memories, self._add)
+            return [await _outcome(self._adds.submit(memories[0], tenant_id))]
+        return await _send_parts(memories, self._parts, tenant_id)
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """See ports.Memories."""
-        return await self._searches.submit(search)
+        return await self._searches.submit(search, search.scope.tenant_id)
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         """See ports.Memories."""
@@ -144,13 +159,27 @@ async def _outcome(pending: Awaitable[T]) -> T | FleetmemError:
         return error
 
 
-async def _in_parts(
-    items: Sequence[Any], send: Callable[[Sequence[Any]], Awaitable[list[Any]]]
-) -> list[Any]:
+def _open_parts(
+    name: str, send: Callable[[Sequence[Any]], Awaitable[list[Any]]], meter: Meter
+) -> Parts:
+    """Sends parts of long lists, each in a call of its own, in turns of their tenants."""
+
+    async def send_one(parts: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        return [await send(part) for part in parts]
+
+    return Coalescer(name, send_one, meter, PARTS)
+
+
+async def _send_parts(items: Sequence[Any], parts: Parts, tenant_id: int) -> list[Any]:
     """Send a long list part by part; a part that fails gives its error to each of its items."""
     outcomes: list[Any] = []
     for start in range(0, len(items), DOCUMENTS_PER_CALL):
         part = items[start : start + DOCUMENTS_PER_CALL]
-        answer = await _outcome(send(part))
+        answer = await _outcome(parts.submit(part, tenant_id))
         outcomes += [answer] * len(part) if isinstance(answer, FleetmemError) else answer
     return outcomes
+
+
+def _estimate_bytes(embedded: EmbeddedMemory) -> int:
+    vectors = sum(chunk.vector.nbytes for chunk in embedded.chunks)
+    return len(embedded.memory.content) + vectors

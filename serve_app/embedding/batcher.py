@@ -73,8 +73,8 @@ class Batcher:
         """Texts that were taken on and are not answered yet."""
         return self._in_flight
 
-    async def embed_query(self, text: str) -> Vector:
-        """The vector of a question, cut at what the model reads, shape (dimension,)."""
+    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
+        """The vector of a question, cut at what the model reads; tenants take turns elsewhere."""
         (outcome,) = await self.embed_queries([text])
         return _unwrap(outcome)
 
@@ -84,7 +84,7 @@ class Batcher:
             return await self._embed_queries(texts)
 
     async def embed_documents(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         """The chunks of each text in order, or why it has none; raises Overloaded."""
         with self._admit(len(texts)):

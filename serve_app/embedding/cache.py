@@ -42,7 +42,7 @@ class CachedEmbedder:
         """The name that is stored beside every vector."""
         return self._embedder.model
 
-    async def embed_query(self, text: str) -> Vector:
+    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         """The vector of a question, remembered or made."""
         # A lone surrogate must reach the tokenizer, which says what is wrong with it.
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -51,24 +51,24 @@ class CachedEmbedder:
             self._meter.count("embedding_cache", outcome="hit")
             self._vectors.move_to_end(key)
             return self._vectors[key]
-        return await self._join_flight(key, text)
+        return await self._join_flight(key, text, tenant_id)
 
     async def embed_documents(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         """The chunks of each text; documents seldom repeat, so none is remembered."""
-        return await self._embedder.embed_documents(texts)
+        return await self._embedder.embed_documents(texts, tenant_id)
 
     async def check_health(self) -> None:
         """Ask the embedder itself."""
         await self._embedder.check_health()
 
-    async def _join_flight(self, key: Key, text: str) -> Vector:
+    async def _join_flight(self, key: Key, text: str, tenant_id: int) -> Vector:
         """Wait for the one inference of this question; the last to leave cancels it."""
         flight = self._flights.get(key)
         self._meter.count("embedding_cache", outcome="joined" if flight else "miss")
         if flight is None:
-            flight = _Flight(asyncio.create_task(self._fetch(key, text)))
+            flight = _Flight(asyncio.create_task(self._fetch(key, text, tenant_id)))
             self._flights[key] = flight
         flight.waiting += 1
         try:
@@ -84,8 +84,8 @@ class CachedEmbedder:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    async def _fetch(self, key: Key, text: str) -> Vector:
-        vector = await self._embedder.embed_query(text)
+    async def _fetch(self, key: Key, text: str, tenant_id: int) -> Vector:
+        vector = await self._embedder.embed_query(text, tenant_id)
         vector.setflags(write=False)
         self._keep(key, vector)
         return vector

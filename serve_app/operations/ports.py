@@ -23,19 +23,22 @@ from serve_app.telemetry import Meter
 
 
 class Embedder(Protocol):
-    """Turns text into unit vectors; raises EmbeddingUnavailable, never invents one."""
+    """Turns text into unit vectors; raises EmbeddingUnavailable, never invents one.
+
+    Where calls wait, tenants take turns: `tenant_id` is the asker's, 0 our own maintenance's.
+    """
 
     @property
     def model(self) -> str:
         """The name that is stored beside every vector."""
         ...
 
-    async def embed_query(self, text: str) -> Vector:
+    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         """The vector of a question, shape (dimension,), float32, cut at what the model reads."""
         ...
 
     async def embed_documents(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         """The chunks of each text in order, at least one each; one text's failure is its own."""
         ...

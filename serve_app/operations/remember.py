@@ -46,7 +46,10 @@ def _refusal(draft: MemoryDraft) -> FleetmemError | None:
 
 async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
     """Embed, then store what could be embedded. No connection is held while text is embedded."""
-    embedded = await ports.embedder.embed_documents([draft.content for draft in drafts])
+    # A list of drafts is one caller's.
+    tenant_id = drafts[0].scope.tenant_id
+    contents = [draft.content for draft in drafts]
+    embedded = await ports.embedder.embed_documents(contents, tenant_id)
     ready = [
         _embedded(ports, draft, chunks)
         for draft, chunks in zip(drafts, embedded, strict=True)

@@ -27,7 +27,7 @@ async def _new_chunks(
     """The vectors of the new content; None when the content stays."""
     if changes.content is None or changes.content == before.content:
         return None
-    [chunks] = await ports.embedder.embed_documents([changes.content])
+    [chunks] = await ports.embedder.embed_documents([changes.content], before.scope.tenant_id)
     if isinstance(chunks, FleetmemError):
         raise chunks
     return chunks

@@ -11,7 +11,7 @@ async def search(ports: Ports, query: SearchQuery) -> list[Hit]:
     require_storable(query.text, "query")
     require_storable(query.scope.agent_id, "agent_id")
     require_storable(query.scope.user_id, "user_id")
-    vector = await ports.embedder.embed_query(query.text)
+    vector = await ports.embedder.embed_query(query.text, query.scope.tenant_id)
     now = query.as_of or ports.clock()
     candidates = await ports.memories.search(
         VectorSearch(query.scope, vector, query.top_k, query.policy, now, query.kind)

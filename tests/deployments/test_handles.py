@@ -1,5 +1,6 @@
 """The remote adapters keep the contract of their ports, over calls that pickle both ways."""
 
+import asyncio
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,13 @@ import numpy as np
 import pytest
 from ray.exceptions import ActorDiedError
 
-from deployments.handles import DOCUMENTS_PER_CALL, RemoteEmbedder, RemoteMemories
+from deployments.handles import (
+    DOCUMENTS_PER_CALL,
+    PARTS,
+    QUERIES,
+    RemoteEmbedder,
+    RemoteMemories,
+)
 from deployments.wire import pack, unpack
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Unavailable
 from tests.contracts.memories_contract import MemoriesContract
@@ -145,3 +152,50 @@ async def test_a_part_that_fails_fails_its_own_texts_only() -> None:
     outcomes = await there.embed_documents(["x"] * (DOCUMENTS_PER_CALL + 2))
     assert all(isinstance(o, EmbeddingUnavailable) for o in outcomes[:DOCUMENTS_PER_CALL])
     assert all(isinstance(o, tuple) for o in outcomes[DOCUMENTS_PER_CALL:])
+
+
+async def test_the_parts_of_long_lists_take_turns() -> None:
+    """A tenant that imports leaves another's long list no worse than second."""
+    seen: list[str] = []
+    gate = asyncio.Event()
+
+    async def embed_documents(packed: Any) -> Any:
+        texts = unpack(packed)
+        seen.append(texts[0])
+        await gate.wait()
+        return pack(await FakeEmbedder().embed_documents(texts))
+
+    handle: Any = StubHandle(embed_documents=embed_documents)
+    there = RemoteEmbedder(handle, "model", RecordingMeter(), timeout=5)
+    imports = [asyncio.create_task(there.embed_documents(["bulk"] * 2, 1)) for _ in range(20)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    other = asyncio.create_task(there.embed_documents(["other"] * 2, 2))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*imports, other)
+    assert "other" in seen[: PARTS.concurrency + 2]
+    assert seen.count("bulk") == 20
+
+
+async def test_tenants_take_turns_for_questions() -> None:
+    seen: list[list[str]] = []
+    gate = asyncio.Event()
+
+    async def embed_queries(packed: Any) -> Any:
+        texts = unpack(packed)
+        seen.append(texts)
+        await gate.wait()
+        return pack([await FakeEmbedder().embed_query(text) for text in texts])
+
+    handle: Any = StubHandle(embed_queries=embed_queries)
+    there = RemoteEmbedder(handle, "model", RecordingMeter(), timeout=5)
+    busy = QUERIES.concurrency * QUERIES.max_items
+    many = [asyncio.create_task(there.embed_query("many", 1)) for _ in range(busy + 200)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    one = asyncio.create_task(there.embed_query("one", 2))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*many, one)
+    assert "one" in seen[QUERIES.concurrency]

@@ -33,12 +33,12 @@ class FakeEmbedder:
     def model(self) -> str:
         return self._model
 
-    async def embed_query(self, text: str) -> Vector:
+    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         self._require_up(text)
         return self.vector(text[: self._chunk_characters])
 
     async def embed_documents(
-        self, texts: Sequence[str]
+        self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         if self.interrupt is not None:
             await self.interrupt()
