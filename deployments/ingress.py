@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp
 
 from deployments.metrics import ClusterMetrics, RayMeter
 from deployments.world import open_ports
@@ -41,5 +41,5 @@ class Ingress:
         self._meter = RayMeter()
         self._service = Service(open_ports(embedding, retrieval, self._settings, self._meter))
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
+    def __serve_build_asgi_app__(self) -> ASGIApp:
         return create_asgi_app(self._service, self._settings, ClusterMetrics(), self._meter)

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from serve_app.api import batch, health, memories
 from serve_app.api.access import Access
@@ -36,33 +37,41 @@ class MetricsSource(Protocol):
 
 def create_asgi_app(
     service: Service, settings: Settings, metrics: MetricsSource, meter: Meter
-) -> FastAPI:
-    """The HTTP application of one ingress replica; needs neither Ray nor a network."""
-    app = FastAPIOffline(
+) -> ASGIApp:
+    """The HTTP application of one ingress replica; needs neither Ray nor a network.
+
+    What every request passes, outermost first; the framework stands at the end of the way.
+    """
+    api = create_api(service, settings, metrics)
+    app: ASGIApp = HotRoutes(api, _find_hot_routes(service, settings))
+    app = Deadline(app, settings.request_timeout_seconds)
+    app = Admission(app, settings.max_concurrent_requests)
+    app = Shield(app)
+    app = Access(app, meter)
+    return RequestIds(app)
+
+
+def create_api(service: Service, settings: Settings, metrics: MetricsSource) -> FastAPI:
+    """The framework's part: every route, and the OpenAPI page."""
+    api = FastAPIOffline(
         title="fleetmem",
         description="Long-term memory for fleets of AI agents.",
         version=health.VERSION,
         responses=PROBLEM_RESPONSES,
     )
-    app.state.service = service
-    app.state.settings = settings
-    app.state.metrics = metrics
+    api.state.service = service
+    api.state.settings = settings
+    api.state.metrics = metrics
     for door in (health, batch, memories):
-        app.include_router(door.router)
+        api.include_router(door.router)
     for refusal in (RequestValidationError, HTTPException):
-        app.add_exception_handler(refusal, answer_refusal)
-    app.openapi = partial(describe, app, settings)
-    _surround(app, service, settings, meter)
-    return app
+        api.add_exception_handler(refusal, answer_refusal)
+    api.openapi = partial(describe, api, settings)
+    # The framework would answer by itself what leaves it as an exception.
+    api.add_middleware(Shield)
+    return api
 
 
-def _surround(app: FastAPI, service: Service, settings: Settings, meter: Meter) -> None:
-    """The middlewares, innermost first."""
+def _find_hot_routes(service: Service, settings: Settings) -> list[HotRoute]:
     routes = (route for route in memories.router.routes if isinstance(route, APIRoute))
-    hot = [HotRoute(route, service, settings) for route in routes if route.endpoint in HOT]
-    app.add_middleware(HotRoutes, routes=hot)
-    app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
-    app.add_middleware(Admission, limit=settings.max_concurrent_requests)
-    app.add_middleware(Shield)
-    app.add_middleware(Access, meter=meter)
-    app.add_middleware(RequestIds)
+    return [HotRoute(route, service, settings) for route in routes if route.endpoint in HOT]

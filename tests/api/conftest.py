@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from serve_app.asgi import create_asgi_app
+from serve_app.asgi import create_api, create_asgi_app
 from serve_app.metering import PrometheusMeter
 from serve_app.settings import Settings
 from tests.fakes.world import World
@@ -23,16 +24,21 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def app(world: World, settings: Settings) -> FastAPI:
+def api(world: World, settings: Settings) -> FastAPI:
+    return create_api(world.service, settings, PrometheusMeter())
+
+
+@pytest.fixture
+def app(world: World, settings: Settings) -> ASGIApp:
     return create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
 
 
 @pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     async with open_client(app) as client:
         yield client
 
 
-def open_client(app: FastAPI) -> httpx.AsyncClient:
+def open_client(app: ASGIApp) -> httpx.AsyncClient:
     """A client of `app`; what the application lets out is raised here."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://fleetmem.test")

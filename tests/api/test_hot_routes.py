@@ -1,20 +1,23 @@
 """The short way and the framework's own answer alike."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from serve_app.api.hot_routes import HotRoutes
-from serve_app.asgi import create_asgi_app
+from serve_app import asgi
+from serve_app.api.hot_routes import HotRoute, HotRoutes
+from serve_app.asgi import HOT
 from serve_app.metering import PrometheusMeter
 from serve_app.settings import Settings
 from tests.api.conftest import open_client
 from tests.fakes.world import World
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+MakeApp = Callable[[bool], ASGIApp]
 JSON = "application/json"
 STORE, SEARCH = "/v1/memories", "/v1/memories/search"
 WHOSE = {"agent_id": "a", "user_id": "u"}
@@ -34,15 +37,17 @@ REQUESTS = [
 ]
 
 
-def make_app(hot: bool) -> FastAPI:
-    world = World(NOW)
-    app = create_asgi_app(world.service, Settings(), PrometheusMeter(), world.meter)
-    if not hot:
-        app.user_middleware = [m for m in app.user_middleware if m.cls is not HotRoutes]
-    return app
+@pytest.fixture
+def make_app(monkeypatch: pytest.MonkeyPatch) -> MakeApp:
+    def make(hot: bool) -> ASGIApp:
+        world = World(NOW)
+        monkeypatch.setattr(asgi, "HOT", HOT if hot else ())
+        return asgi.create_asgi_app(world.service, Settings(), PrometheusMeter(), world.meter)
+
+    return make
 
 
-async def ask(app: FastAPI, path: str, raw: bytes, content_type: str = JSON) -> httpx.Response:
+async def ask(app: ASGIApp, path: str, raw: bytes, content_type: str = JSON) -> httpx.Response:
     """The answer of a world in which ids and times are always the same."""
     headers = {"content-type": content_type, "x-request-id": "the-same"}
     async with open_client(app) as client:
@@ -51,7 +56,7 @@ async def ask(app: FastAPI, path: str, raw: bytes, content_type: str = JSON) -> 
 
 
 @pytest.mark.parametrize(("path", "body"), REQUESTS)
-async def test_both_ways_answer_alike(path: str, body: dict[str, object]):
+async def test_both_ways_answer_alike(make_app: MakeApp, path: str, body: dict[str, object]):
     raw = json.dumps(body).encode()
     hot, other = [await ask(make_app(way), path, raw) for way in (True, False)]
     assert (hot.status_code, hot.headers, hot.content) == (
@@ -74,7 +79,7 @@ async def test_both_ways_answer_alike(path: str, body: dict[str, object]):
         (b'{"a": "\xff"}', "application/json"),
     ],
 )
-async def test_both_ways_refuse_alike(path: str, raw: bytes, content_type: str):
+async def test_both_ways_refuse_alike(make_app: MakeApp, path: str, raw: bytes, content_type: str):
     hot, other = [await ask(make_app(way), path, raw, content_type) for way in (True, False)]
     assert (hot.status_code, hot.headers, hot.content) == (
         other.status_code,
@@ -84,12 +89,14 @@ async def test_both_ways_refuse_alike(path: str, raw: bytes, content_type: str):
     assert hot.status_code in (400, 413, 415, 422)
 
 
-async def test_other_methods_go_the_frameworks_way():
+async def test_other_methods_go_the_frameworks_way(make_app: MakeApp):
     async with open_client(make_app(True)) as client:
         assert (await client.put(SEARCH)).headers["allow"] == "POST"
         assert (await client.get(STORE, params=WHOSE)).status_code == 200
 
 
-def test_the_hot_routes_are_there():
-    [hot] = [m for m in make_app(True).user_middleware if m.cls is HotRoutes]
-    assert {route.route.path for route in hot.kwargs["routes"]} == {STORE, SEARCH}
+def test_the_hot_routes_are_there(monkeypatch: pytest.MonkeyPatch, world: World):
+    answered: list[HotRoute] = []
+    monkeypatch.setattr(HotRoutes, "__init__", lambda self, app, routes: answered.extend(routes))
+    asgi.create_asgi_app(world.service, Settings(), PrometheusMeter(), world.meter)
+    assert {hot.route.path for hot in answered} == {STORE, SEARCH}

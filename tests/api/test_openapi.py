@@ -5,29 +5,29 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from serve_app.asgi import create_asgi_app
+from serve_app.asgi import create_api
 from serve_app.metering import PrometheusMeter
 from serve_app.settings import Settings
 from tests.fakes.world import World
 
 
-def properties(app: FastAPI, name: str) -> dict[str, Any]:
-    return app.openapi()["components"]["schemas"][name]["properties"]
+def properties(api: FastAPI, name: str) -> dict[str, Any]:
+    return api.openapi()["components"]["schemas"][name]["properties"]
 
 
 def test_defaults_of_a_search_are_those_of_the_settings(world: World):
     settings = Settings(default_top_k=7, default_alpha=0.25)
-    app = create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
-    fields = properties(app, "SearchRequest")
+    api = create_api(world.service, settings, PrometheusMeter())
+    fields = properties(api, "SearchRequest")
     assert (fields["top_k"]["default"], fields["alpha"]["default"]) == (7, 0.25)
 
 
-def test_it_is_made_once(app: FastAPI):
-    assert app.openapi() is app.openapi()
+def test_it_is_made_once(api: FastAPI):
+    assert api.openapi() is api.openapi()
 
 
-def test_every_operation_tells_of_problems(app: FastAPI):
-    for path in app.openapi()["paths"].values():
+def test_every_operation_tells_of_problems(api: FastAPI):
+    for path in api.openapi()["paths"].values():
         for operation in path.values():
             for status in ("4XX", "5XX"):
                 assert list(operation["responses"][status]["content"]) == [
@@ -36,13 +36,13 @@ def test_every_operation_tells_of_problems(app: FastAPI):
             assert "422" not in operation["responses"]
 
 
-def test_a_change_is_not_described_as_nullable(app: FastAPI):
-    assert all("anyOf" not in field for field in properties(app, "MemoryPatch").values())
-    assert properties(app, "MemoryPatch")["content"]["maxLength"] == 8000
+def test_a_change_is_not_described_as_nullable(api: FastAPI):
+    assert all("anyOf" not in field for field in properties(api, "MemoryPatch").values())
+    assert properties(api, "MemoryPatch")["content"]["maxLength"] == 8000
 
 
-def test_a_batch_describes_its_items(app: FastAPI):
-    items = properties(app, "BatchRequest")["memories"]["items"]
+def test_a_batch_describes_its_items(api: FastAPI):
+    items = properties(api, "BatchRequest")["memories"]["items"]
     assert items["required"] == ["agent_id", "user_id", "content"]
     assert items["additionalProperties"] is False
 
