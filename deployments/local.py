@@ -72,7 +72,11 @@ def _start(options: argparse.Namespace) -> None:
         log_to_driver=False,
         _temp_dir=str(options.run_directory),
     )
-    logging_config: dict[str, Any] = {"encoding": "JSON", "enable_access_log": False}
+    logging_config: dict[str, Any] = {
+        "encoding": "JSON",
+        "log_level": "WARNING",
+        "enable_access_log": False,
+    }
     serve.start(
         http_options={"host": options.host, "port": options.port}, logging_config=logging_config
     )
