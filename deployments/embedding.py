@@ -3,6 +3,7 @@
 from ray import serve
 
 from deployments.metrics import RayMeter
+from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT
 from deployments.wire import pack, unpack
 from serve_app.embedding.batcher import open_batcher
 from serve_app.settings import load_settings
@@ -11,15 +12,7 @@ from serve_app.settings import load_settings
 @serve.deployment(
     name="Embedding",
     max_ongoing_requests=64,
-    autoscaling_config={
-        "min_replicas": 1,
-        "max_replicas": 2,
-        "target_ongoing_requests": 2,
-        "metrics_interval_s": 2,
-        "look_back_period_s": 5,
-        "upscale_delay_s": 5,
-        "downscale_delay_s": 120,
-    },
+    autoscaling_config=EMBEDDING_SCALING,
     ray_actor_options={"num_cpus": 0.5, "memory": 300 * 2**20},
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
@@ -28,7 +21,8 @@ class Embedding:
     """Ready once the model is loaded, verified and warm."""
 
     def __init__(self, config: str | None) -> None:
-        self._batcher = open_batcher(load_settings(config), RayMeter())
+        self._meter = RayMeter()
+        self._batcher = open_batcher(load_settings(config), self._meter)
 
     async def embed_queries(self, packed: bytes) -> bytes:
         """Texts, answered with a unit vector for each, in order, or its own error."""
@@ -43,3 +37,8 @@ class Embedding:
     async def check_model(self) -> None:
         """Return when the model answers."""
         await self._batcher.check_health()
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's question, once in a second or two: how much work is here."""
+        self._meter.gauge("embedding_texts_in_flight", self._batcher.in_flight)
+        return {TEXTS_IN_FLIGHT: self._batcher.in_flight}

@@ -31,6 +31,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         "histogram", "time of one ONNX batch", (), LATENCY_BUCKETS
     ),
     "embedding_batch_size": Instrument("histogram", "texts of one batch", (), BATCH_BUCKETS),
+    "embedding_texts_in_flight": Instrument("gauge", "texts taken on and not answered yet"),
     "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
     "embedding_cache": Instrument("counter", "look-ups of query vectors", ("outcome",)),
     "memory_operations": Instrument("counter", "memories touched", ("operation",)),

@@ -1,0 +1,84 @@
+"""The policy, fed with what Serve's controller would tell it, inside Serve's own wrapping."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.serve._private.autoscaling_state import _resolve_policy_callable
+from ray.serve._private.common import DeploymentID, ReplicaID
+from ray.serve.autoscaling_policy import _apply_autoscaling_config
+from ray.serve.config import AutoscalingConfig, AutoscalingContext
+
+from deployments.embedding import Embedding
+from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT, TextsInFlightPolicy
+
+DEPLOYMENT = DeploymentID("Embedding", "fleetmem")
+CONFIG = AutoscalingConfig(**EMBEDDING_SCALING)
+
+
+def context(texts: list[float] | None, replicas: int = 1, **fields: Any) -> AutoscalingContext:
+    ids = [ReplicaID(str(number), DEPLOYMENT) for number in range(replicas)]
+    told = None if texts is None else dict(zip(ids, texts, strict=False))
+    values: dict[str, Any] = {
+        "deployment_id": DEPLOYMENT,
+        "deployment_name": DEPLOYMENT.name,
+        "app_name": DEPLOYMENT.app_name,
+        "current_num_replicas": replicas,
+        "target_num_replicas": replicas,
+        "running_replicas": ids,
+        "total_num_requests": 0.0,
+        "total_queued_requests": 0.0,
+        "aggregated_metrics": {} if told is None else {TEXTS_IN_FLIGHT: told},
+        "raw_metrics": {},
+        "capacity_adjusted_min_replicas": CONFIG.min_replicas,
+        "capacity_adjusted_max_replicas": CONFIG.max_replicas,
+        "policy_state": {},
+        "last_scale_up_time": None,
+        "last_scale_down_time": None,
+        "current_time": 0.0,
+        "config": CONFIG,
+    }
+    return AutoscalingContext(**values | fields)
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [([0.0], 0), ([32.0], 1), ([64.0], 2), ([33.0, 31.0], 2), ([100.0, 0.0], 100 / 32)],
+)
+def test_replicas_follow_the_sum_of_texts(texts: list[float], wanted: float) -> None:
+    assert TextsInFlightPolicy(32)(context(texts, len(texts)))[0] == wanted
+
+
+def test_calls_count_for_nothing() -> None:
+    """Two calls may bring 2 texts or 128."""
+    few = context([2.0], total_num_requests=1000.0)
+    assert TextsInFlightPolicy(32)(few)[0] == 2 / 32
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_what_is_not_told_changes_nothing(replicas: int) -> None:
+    assert TextsInFlightPolicy()(context(None, replicas))[0] == replicas
+
+
+def test_serve_applies_delays_around_it() -> None:
+    policy = _apply_autoscaling_config(_resolve_policy_callable(CONFIG.policy))
+    state: dict[str, Any] = {}
+    wanted, state = policy(context([64.0], policy_state=state))
+    assert wanted == 1
+    long_ago = {key: 0.0 if "timestamp" in key else value for key, value in state.items()}
+    assert policy(context([64.0], policy_state=long_ago))[0] == 2
+
+
+def test_the_deployment_scales_by_this_policy() -> None:
+    config: Any = Embedding
+    scaling = AutoscalingConfig(**dict(config._deployment_config.autoscaling_config))
+    assert _resolve_policy_callable(scaling.policy)(context([64.0])) == (2, {})
+
+
+def test_a_cluster_differs_in_its_bounds_only() -> None:
+    path = Path(__file__).parents[2] / "serve_config.yaml"
+    [application] = yaml.safe_load(path.read_text())["applications"]
+    [embedding] = [one for one in application["deployments"] if one["name"] == "Embedding"]
+    written = embedding["autoscaling_config"]
+    assert {**written, "max_replicas": 0} == {**EMBEDDING_SCALING, "max_replicas": 0}
