@@ -1,0 +1,116 @@
+"""Our application with constants for its engines: the whole path, but no ONNX and no SQL.
+
+Ingress, handles, coalescing, wire and ranking are the product's own, and so are the options of
+every deployment but for scaling. Tokenising and asyncpg are left out with the engines that they
+belong to.
+"""
+
+# What Serve's decorator returns has no type, and so has the class in it.
+# pyright: reportGeneralTypeIssues=false, reportUntypedBaseClass=false
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from ray import serve
+from ray.serve import Application
+
+from deployments.embedding import Embedding
+from deployments.ingress import Ingress
+from deployments.retrieval import Retrieval
+from deployments.schedule import Schedule
+from serve_app.core.errors import Unavailable
+from serve_app.core.memory import EmbeddedMemory, Kind, Memory, Scope, Vector
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
+
+DIMENSION, HITS = 384, 5
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class NoMeter:
+    """ports.Meter that forgets."""
+
+    def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Do nothing."""
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Do nothing."""
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Do nothing."""
+
+
+class ConstantBatcher:
+    """Answers as a Batcher does, with one vector for all."""
+
+    in_flight = 0
+
+    def __init__(self) -> None:
+        self._vector: Vector = np.full(DIMENSION, DIMENSION**-0.5, np.float32)
+
+    async def embed_queries(self, texts: Sequence[str]) -> list[Vector]:
+        """The one vector for each text."""
+        return [self._vector for _ in texts]
+
+    async def check_health(self) -> None:
+        """Be well."""
+
+
+class ConstantMemories:
+    """Answers as storage does, with the same candidates for all."""
+
+    def __init__(self) -> None:
+        scope = Scope(1, "agent", "user")
+        content = "What an agent has learnt about a user, in a sentence."
+        self._candidates = [
+            Candidate(_remember(number, scope, content), 0.5, (0, len(content)))
+            for number in range(HITS)
+        ]
+
+    async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
+        """The same candidates for each search."""
+        return [self._candidates for _ in searches]
+
+    async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | Unavailable]:
+        """Refuse: only searches are measured here."""
+        return [Unavailable("nothing is stored here") for _ in memories]
+
+    async def check_health(self) -> None:
+        """Be well."""
+
+
+class ConstantEmbedding(Embedding.func_or_class):
+    """The product's deployment over a ConstantBatcher."""
+
+    def __init__(self, config: str | None) -> None:
+        self._batcher = ConstantBatcher()
+
+
+class ConstantRetrieval(Retrieval.func_or_class):
+    """The product's deployment over ConstantMemories."""
+
+    async def __init__(self, config: str | None) -> None:
+        self._memories = ConstantMemories()
+        self._meter = NoMeter()
+        self._schedule = Schedule()
+
+
+@serve.deployment(name="Maintenance", ray_actor_options={"num_cpus": 0.1})
+class NoMaintenance:
+    """Stands where Maintenance stands, and rests."""
+
+
+def build_app(arguments: object) -> Application:
+    """The product's graph with constant engines, one replica each; there are no arguments."""
+    one: dict[str, Any] = {"autoscaling_config": None, "num_replicas": 1}
+    embedding: Any = Embedding.options(func_or_class=ConstantEmbedding, **one)
+    retrieval: Any = Retrieval.options(func_or_class=ConstantRetrieval, **one)
+    bound = embedding.bind(None), retrieval.bind(None)
+    return Ingress.bind(None, *bound, NoMaintenance.bind())
+
+
+def _remember(number: int, scope: Scope, content: str) -> Memory:
+    return Memory(UUID(int=number + 1), scope, content, Kind.EPISODIC, 0.5, NOW, NOW, NOW)

@@ -1,0 +1,19 @@
+"""`deployments.local` with another application: `python -m bench.local bench.bare --port ...`.
+
+Only for benchmarks of the serving path: the same Ray, the same options, other deployments.
+"""
+
+import importlib
+import sys
+
+from deployments import local
+
+
+def main() -> int:
+    """Run the application of the module that comes first on the command line, until SIGTERM."""
+    local.__dict__["build_app"] = importlib.import_module(sys.argv.pop(1)).build_app
+    return local.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
