@@ -17,7 +17,8 @@ from serve_app.settings import load_settings
 @serve.deployment(
     name="Ingress",
     num_replicas=1,
-    max_ongoing_requests=2048,
+    # HAProxy lets 4,096 in: more than ever are inside, so no request waits where nobody counts it.
+    max_ongoing_requests=4096,
     ray_actor_options={"num_cpus": 0.5, "memory": 200 * 2**20},
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,

@@ -45,9 +45,9 @@ def create_asgi_app(
     api = create_api(service, settings, metrics)
     app: ASGIApp = HotRoutes(api, _find_hot_routes(service, settings))
     app = Deadline(app, settings.request_timeout_seconds)
-    app = Admission(app, settings.max_concurrent_requests)
     app = Shield(app)
     app = Access(app, meter)
+    app = Admission(app, settings.max_concurrent_requests, settings.admission_wait_seconds, meter)
     return RequestIds(app)
 
 

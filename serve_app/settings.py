@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(
         1024, ge=1, description="requests an ingress replica works on; more get 503 at once"
     )
+    admission_wait_seconds: float = Field(
+        0.9,
+        gt=0,
+        description="expected wait above which requests get 503; half of it in a lasting overload",
+    )
 
     access_log: bool = Field(
         False, description="whether every request is logged; failed ones always are"

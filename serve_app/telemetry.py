@@ -24,6 +24,9 @@ class Instrument:
 
 INSTRUMENTS: dict[str, Instrument] = {
     "http_requests": Instrument("counter", "requests answered", ("method", "route", "status")),
+    "http_requests_refused": Instrument(
+        "counter", "requests turned away for overload; they are in no other family"
+    ),
     "http_request_duration_seconds": Instrument(
         "histogram", "time to answer a request", ("method", "route"), LATENCY_BUCKETS
     ),

@@ -1,28 +1,113 @@
-"""Middleware: more requests than can be worked on are refused at once, not queued."""
+"""Middleware: who would wait for too long is turned away at once, before anything is read."""
+
+import asyncio
+import logging
+from math import ceil
+from time import monotonic
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.access import PROBES
+from serve_app.api.congestion import Congestion
+from serve_app.api.problems import answer_error
 from serve_app.core.errors import Overloaded
+from serve_app.logs import REQUEST_ID
+from serve_app.telemetry import Meter
+
+logger = logging.getLogger(__name__)
+
+LONGEST_RETRY_AFTER = 30
+TELLING_SECONDS = 1.0
+LAG_SECONDS = 0.05
+REQUEST_ID_MARK = "{request id}"
 
 
 class Admission:
-    """Lets `limit` requests in at a time; probes always get in, a full house is not a sick one."""
+    """Lets requests in while the expected wait is short, and never more than `limit`.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    Probes always get in: a full house is not a sick one. A refusal costs next to nothing: its
+    answer is made once, and it is counted and logged with those of the same second.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, wait_seconds: float, meter: Meter) -> None:
         self.app = app
         self.limit = limit
-        self.inside = 0
+        self.meter = meter
+        self.congestion = Congestion(wait_seconds)
+        self._answers: dict[int, tuple[bytes, bytes]] = {}
+        self._untold = 0
+        self._lag_asked = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, or raise Overloaded before anything is read."""
+        """Serve, or answer 503 with the seconds after which it is worth to come again."""
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self.app(scope, receive, send)
             return
-        if self.inside >= self.limit:
-            raise Overloaded("too many requests at once")
-        self.inside += 1
+        now = monotonic()
+        congestion = self.congestion
+        if now - self._lag_asked > LAG_SECONDS:
+            self._ask_for_lag(now)
+        if congestion.is_full(now) or congestion.inside >= self.limit:
+            congestion.refuse()
+            await self._refuse(send)
+            return
+        congestion.enter()
         try:
             await self.app(scope, receive, send)
         finally:
-            self.inside -= 1
+            congestion.leave(monotonic())
+
+    async def _refuse(self, send: Send) -> None:
+        if not self._untold:
+            asyncio.get_running_loop().call_later(TELLING_SECONDS, self._tell)
+        self._untold += 1
+        seconds = self._find_retry_after()
+        before, after = self._answers.get(seconds) or self._write_answer(seconds)
+        body = before + (REQUEST_ID.get() or "").encode() + after
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"retry-after", str(seconds).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _find_retry_after(self) -> int:
+        """Seconds in which those before, and those who are refused now, can be worked off."""
+        share = min(self.congestion.refused_share, 0.95)
+        seconds = self.congestion.expected_wait() / (1.0 - share)
+        return ceil(min(max(seconds, 1.0), LONGEST_RETRY_AFTER))
+
+    def _write_answer(self, seconds: int) -> tuple[bytes, bytes]:
+        """The problem as everywhere else, cut where the request's id goes."""
+        token = REQUEST_ID.set(REQUEST_ID_MARK)
+        try:
+            body = bytes(answer_error(Overloaded("too many requests at once", seconds)).body)
+        finally:
+            REQUEST_ID.reset(token)
+        before, after = body.split(REQUEST_ID_MARK.encode())
+        self._answers[seconds] = before, after
+        return before, after
+
+    def _tell(self) -> None:
+        """Count and log the refusals of the last second."""
+        refused, self._untold = self._untold, 0
+        self.meter.count("http_requests_refused", refused)
+        logger.warning(
+            "refused %d requests, %d are inside, expected wait %.2f s",
+            refused,
+            self.congestion.inside,
+            self.congestion.expected_wait(),
+        )
+
+    def _ask_for_lag(self, now: float) -> None:
+        """Time one whole turn of the event loop, from the next to the one after."""
+        self._lag_asked = now
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            began = monotonic()
+            loop.call_soon(lambda: self.congestion.note_lag(monotonic() - began))
+
+        loop.call_soon(begin)
