@@ -53,7 +53,7 @@ def prepare_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
 def _prepare_once(spec: ModelSpec, folder: Path, progress: Progress) -> None:
     """Build the model unless another process has done so while this one waited."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _hold_lock(folder.with_name(f"{folder.name}.lock")):
+    with hold_lock(folder.with_name(f"{folder.name}.lock")):
         if find_fault(spec, folder) is not None:
             progress(f"preparing model {spec.name}")
             _build(spec, folder, progress)
@@ -140,7 +140,7 @@ def _write_json(path: Path, value: dict[str, object]) -> None:
 
 
 @contextmanager
-def _hold_lock(path: Path) -> Generator[None]:
+def hold_lock(path: Path) -> Generator[None]:
     """Be the only process, until the block ends, that holds this lock file."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
