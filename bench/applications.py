@@ -24,17 +24,18 @@ HOST = "127.0.0.1"
 
 
 @contextmanager
-def open_application(module: str) -> Generator[Service]:
+def open_application(module: str, **settings: str) -> Generator[Service]:
     """Ray with the application of `module` on it, until the end of the block.
 
-    Raises ServiceNotReady with what Ray has said.
+    `settings` are environment variables of the application (FLEETMEM_...). Raises ServiceNotReady
+    with what Ray has said.
     """
     # Unix sockets lie below it: their paths must stay under 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="fb-", dir="/tmp"))
     [port] = free_ports(1)
     command = [sys.executable, "-m", "bench.local", module, "--port", str(port)]
     command += ["--run-directory", str(directory)]
-    environment = os.environ | serving_environment(directory, HOST)
+    environment = os.environ | serving_environment(directory, HOST) | settings
     say(f"Starting {module} on port {port}")
     try:
         with (directory / "log").open("wb") as log:

@@ -1,0 +1,139 @@
+"""Bulk writes per second, against what the Embedding deployment embeds in the same run.
+
+The same kind of contents goes through both: first the service takes batches of memories, from
+embedding to commit; then the deployment alone embeds as many texts, driven through its handle.
+Both take turns, with fresh contents each time.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import httpx
+import matplotlib as mpl
+import typer
+
+from bench.applications import open_application
+from bench.client import Load, LoadClient, Request, open_client
+from bench.embed import ask_deployment
+from bench.processes import watch_processes
+from bench.reporting import RESULTS, Result, say, tabulate, write_result
+from bench.running import Service, open_service
+from bench.texts import memories
+from bench.workload import AGENTS, BATCH, USERS
+
+TARGET_SHARE = 0.8
+REQUEST_SECONDS = 300.0
+FIRST_SEED = 200
+
+
+def batches(seed: int) -> Iterator[Request]:
+    """Batches of a thousand new memories, spread over all scopes."""
+    contents = memories(seed)
+    while items := list(islice(contents, BATCH)):
+        bodies = [
+            {
+                "agent_id": f"agent-{number % AGENTS}",
+                "user_id": f"user-{number // AGENTS % USERS}",
+                "content": content,
+            }
+            for number, content in enumerate(items)
+        ]
+        yield Request("POST", "/v1/memories/batch", json.dumps({"memories": bodies}).encode())
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Length of each bulk load.")] = 15.0,
+    rounds: Annotated[int, typer.Option(help="Loads and passes; medians are told.")] = 3,
+    callers: Annotated[int, typer.Option(help="Batches that are out at a time.")] = 2,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the service's environment; repeat it.")
+    ] = None,
+) -> None:
+    """Compare writes/s with embeddings/s; example: python -m bench ingest --rounds 1."""
+    settings = dict(pair.split("=", 1) for pair in setting or [])
+    rows: list[Result] = []
+    with open_client() as client:
+        for number in range(rounds):
+            with open_service(None, **settings) as service:
+                writing = measure_writes(service, client, seconds, FIRST_SEED + 2 * number, callers)
+            with open_application("bench.embedding_probe", **settings) as probe:
+                embedding = measure_embedding(probe, seconds, FIRST_SEED + 2 * number + 1)
+            share = writing["writes/s"] / embedding["embeddings/s"]
+            rows.append({"round": number + 1, **writing, **embedding, "share": round(share, 3)})
+            say(f"round {number + 1}: {share:.0%} of the embedding rate")
+    print(tabulate(rows))
+    shares = [row["share"] for row in rows]
+    result: Result = {"settings": settings, "seconds": seconds, "callers": callers, "rows": rows}
+    result |= {"share": median(shares), "target_share": TARGET_SHARE}
+    write_result("ingest", result)
+    draw(result, RESULTS)
+
+
+def measure_writes(
+    service: Service, client: LoadClient, seconds: float, seed: int, callers: int
+) -> Result:
+    """Memories that were committed, per second of the load and of its last answers."""
+    client.run(Load(service.url, batches, 1.0, callers, seed=seed + 1000))
+    before = count_memories(service.url)
+    with watch_processes(service.pid) as usage:
+        measured = client.run(Load(service.url, batches, seconds, callers, seed=seed))
+    written = count_memories(service.url) - before
+    elapsed = float((measured.due + measured.latencies).max())
+    say(f"{written:,} memories in {elapsed:.1f} s, {measured.errors} errors")
+    return {
+        "writes/s": round(written / elapsed, 1),
+        "batch p50 ms": round(measured.milliseconds(50), 0),
+        "errors": measured.errors,
+        "CPU-ms per write": usage.milliseconds_each(written)["total"],
+        "CPU-ms by process": usage.milliseconds_each(written),
+        "others' cores": usage.neighbour_cores,
+    }
+
+
+def measure_embedding(probe: Service, seconds: float, seed: int) -> Result:
+    """Texts per second of the deployment alone, on contents like those that were written."""
+    contents = memories(seed)
+    with httpx.Client(base_url=probe.url, timeout=REQUEST_SECONDS) as client:
+        ask_deployment(client, list(islice(contents, BATCH)))
+        texts, elapsed = 0, 0.0
+        while elapsed < seconds:
+            elapsed += ask_deployment(client, list(islice(contents, BATCH)))
+            texts += BATCH
+    return {"embeddings/s": round(texts / elapsed, 1)}
+
+
+def count_memories(url: str) -> int:
+    """Memories of all scopes, as the service counts them."""
+    with httpx.Client(base_url=url, timeout=REQUEST_SECONDS) as client:
+        total = 0
+        for agent in range(AGENTS):
+            for user in range(USERS):
+                scope = {"agent_id": f"agent-{agent}", "user_id": f"user-{user}"}
+                answer = client.get("/v1/memories/count", params=scope).raise_for_status()
+                total += int(answer.json()["count"])
+    return total
+
+
+def draw(result: Result, folder: Path) -> None:
+    """Two bars for each round."""
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = result["rows"]
+    figure, plane = plt.subplots(figsize=(8, 5))
+    for place, key in enumerate(("writes/s", "embeddings/s")):
+        across = [number + 0.4 * (place - 0.5) for number in range(len(rows))]
+        plane.bar(across, [row[key] for row in rows], width=0.38, label=key)
+    plane.set_xticks(range(len(rows)), [f"round {row['round']}" for row in rows])
+    plane.set(title="Bulk ingestion", ylabel="memories/s")
+    plane.legend()
+    figure.savefig(folder / "ingest.png", dpi=100, bbox_inches="tight")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    typer.run(main)
