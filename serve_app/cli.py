@@ -96,12 +96,12 @@ def prepare(
     name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None,
 ) -> None:
     """Prepare a model for serving: find its weights, verify them, write the graph."""
-    from serve_app.embedding.preparation import prepare_model
+    from serve_app.embedding.devices import prepare_for_device
     from serve_app.embedding.registry import find_model
 
     settings = load_settings()
     spec = find_model(name or settings.embedding_model)
-    prepare_model(spec, settings.model_directory.expanduser(), _say)
+    prepare_for_device(spec, settings, _say)
 
 
 @evaluations.command(epilog="Example: fleetmem eval locomo --data locomo-0-4.json --alpha 1")

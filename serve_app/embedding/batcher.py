@@ -14,9 +14,10 @@ from tokenizers import Tokenizer
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, InvalidInput, Overloaded
 from serve_app.core.memory import Chunk, Vector
 from serve_app.embedding.chunking import Chunker, Passage
-from serve_app.embedding.engine import Engine, TokenIds, Vectors
+from serve_app.embedding.devices import open_engine
+from serve_app.embedding.engine import TokenIds, Vectors
 from serve_app.embedding.queueing import Lane, Ticket
-from serve_app.embedding.registry import ModelSpec, find_model
+from serve_app.embedding.registry import ModelSpec
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
 
@@ -192,10 +193,7 @@ def open_batcher(settings: Settings, meter: Meter) -> Batcher:
 
     Raises ConfigurationError, or ModelUnavailable that says how to prepare the model.
     """
-    spec = find_model(settings.embedding_model)
-    engine = Engine(
-        spec, settings.model_directory, settings.embedding_threads, settings.embedding_device
-    )
+    engine = open_engine(settings)
     engine.warm_up()
     return Batcher(engine, settings.embedding_batch_tokens, settings.embedding_queue_limit, meter)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serve_app.core.errors import PortTaken
-from serve_app.embedding.preparation import prepare_model
+from serve_app.embedding.devices import prepare_for_device
 from serve_app.embedding.registry import find_model
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.local.ray_process import RayProcess
@@ -48,7 +48,7 @@ def run(
         require_free_port(options.host, options.port)
         model = find_model(settings.embedding_model)
         progress(f"Preparing the model {model.name}")
-        prepare_model(model, settings.model_directory.expanduser(), progress)
+        prepare_for_device(model, settings, progress)
         postgres = None if options.database_url else _start_postgres(options, progress, started)
         database_url = options.database_url or _dsn(postgres)
         progress("Migrating the database")

@@ -1,0 +1,42 @@
+"""Prepares and opens the model for the device that the settings name: a processor or a GPU."""
+
+from typing import TYPE_CHECKING
+
+from serve_app.embedding.engine import Engine
+from serve_app.embedding.registry import ModelSpec, find_model
+from serve_app.embedding.runtime_package import require_one_runtime
+from serve_app.settings import Settings
+
+if TYPE_CHECKING:
+    from serve_app.embedding.cuda_engine import CudaEngine
+    from serve_app.embedding.preparation import Progress
+
+
+def prepare_for_device(spec: ModelSpec, settings: Settings, progress: "Progress") -> None:
+    """Make the model ready, and its fp16 twin where the device is cuda.
+
+    Raises ModelUnavailable, and ConfigurationError when the model cannot run on the device.
+    """
+    from serve_app.embedding.preparation import prepare_model
+
+    directory = settings.model_directory.expanduser()
+    prepare_model(spec, directory, progress)
+    if settings.embedding_device == "cuda":
+        from serve_app.embedding.half_preparation import prepare_half
+
+        prepare_half(spec, directory, progress)
+
+
+def open_engine(settings: Settings) -> "Engine | CudaEngine":
+    """The settings' model, verified and loaded on the settings' device, and on no other.
+
+    Raises ModelUnavailable, and ConfigurationError when the device cannot be had.
+    """
+    spec, directory = find_model(settings.embedding_model), settings.model_directory
+    require_one_runtime(settings.embedding_device)
+    if settings.embedding_device == "cuda":
+        # Here, for a replica on a processor has no use for what writes graphs.
+        from serve_app.embedding.cuda_engine import CudaEngine
+
+        return CudaEngine(spec, directory)
+    return Engine(spec, directory, settings.embedding_threads, "cpu")
