@@ -1,8 +1,8 @@
 """The pool of connections, and the one place where a driver's error becomes ours."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -67,17 +67,42 @@ async def translated_errors() -> AsyncGenerator[None]:
     try:
         yield
     except GONE as error:
-        raise DatabaseUnavailable("the database does not answer; try again") from error
+        raise _unavailable() from error
 
 
-@asynccontextmanager
-async def acquired(pool: Pool) -> AsyncGenerator[Connection]:
+class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connection`
     """A connection of the pool for one statement; errors are translated.
 
     Waits ten seconds at most while all of them work, then raises DatabaseUnavailable.
     """
-    async with translated_errors(), pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
-        yield connection  # type: ignore[misc]  # a proxy with the connection's interface
+
+    # A class, since two nested generators cost a search a tenth of its time in this process.
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        # asyncpg makes a task to watch over a timeout, and an idle connection needs none.
+        timeout = None if self._pool.get_idle_size() else ACQUIRE_TIMEOUT_SECONDS
+        try:
+            self._connection = await self._pool.acquire(timeout=timeout)
+        except GONE as error:
+            raise _unavailable() from error
+        return self._connection  # type: ignore[return-value]  # a proxy with its interface
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._pool.release(self._connection)
+        except GONE as lost:
+            raise _unavailable() from lost
+        if isinstance(error, GONE):
+            raise _unavailable() from error
 
 
 @asynccontextmanager
@@ -98,7 +123,11 @@ async def _prepare(connection: Connection) -> None:
 
 
 async def _keep(connection: Connection) -> None:
-    await asyncio.sleep(0)
+    """Leave the connection as it is."""
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable("the database does not answer; try again")
 
 
 def _server_settings(settings: Settings) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from pgvector import HalfVector
 
 from serve_app.core.errors import (
     Conflict,
@@ -29,8 +28,16 @@ from serve_app.core.text import content_hash
 from serve_app.settings import Settings
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
 from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
+from serve_app.storage.joining import JoinedSearches
 from serve_app.storage.queries import query
-from serve_app.storage.rows import chunk_columns, memory_columns, to_memory, vector_columns
+from serve_app.storage.rows import (
+    chunk_columns,
+    memory_columns,
+    search_columns,
+    to_candidates,
+    to_memory,
+    vector_columns,
+)
 from serve_app.storage.scopes import ScopeIds
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -44,6 +51,7 @@ class PostgresMemories:
         self._pool = pool
         self._exact_rows = settings.exact_scope_rows
         self._scope_ids = ScopeIds(pool)
+        self._joined = JoinedSearches(self._search)
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         """See ports.Memories. One statement for all; one by one when a row is refused."""
@@ -62,16 +70,11 @@ class PostgresMemories:
         return candidates
 
     async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
-        """The candidates of each search, in order, in one statement and one round trip."""
-        found: list[list[Candidate]] = [[] for _ in searches]
-        async with acquired(self._pool) as connection:
-            rows = await connection.fetch(
-                query("search_memories"), *_search_columns(searches), self._exact_rows
-            )
-        for row in rows:
-            span = (row["span_start"], row["span_end"])
-            found[row["number"] - 1].append(Candidate(to_memory(row), row["similarity"], span))
-        return found
+        """The candidates of each search, in order, in one statement and one round trip.
+
+        Under load, concurrent calls share their statements.
+        """
+        return await self._joined.submit(searches)
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         """See ports.Memories."""
@@ -142,6 +145,12 @@ class PostgresMemories:
             if await connection.fetchval("select 1") != 1:
                 raise DatabaseUnavailable("the database gives no answer")
 
+    async def _search(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
+        columns = search_columns(searches)
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(query("search_memories"), *columns, self._exact_rows)
+        return to_candidates(rows, searches)
+
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self._scope_ids.of([embedded.memory.scope for embedded in memories])
         async with acquired(self._pool) as connection:
@@ -198,24 +207,3 @@ def _changed(changes: MemoryChanges) -> tuple[Any, ...]:
         None if changes.status is None else changes.status.value,
         None if changes.content is None else content_hash(changes.content),
     )
-
-
-def _search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
-    """The first eleven arrays of search_memories.sql."""
-    rows = [
-        (
-            s.scope.tenant_id,
-            s.scope.agent_id,
-            s.scope.user_id,
-            HalfVector(s.vector),
-            s.top_k,
-            s.policy.similarity_weight,
-            s.policy.recency_weight,
-            s.policy.importance_weight,
-            s.policy.half_life_days,
-            s.now,
-            None if s.kind is None else s.kind.value,
-        )
-        for s in searches
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import asyncpg
 from pgvector import HalfVector
 
 from serve_app.core.memory import Chunk, EmbeddedMemory, Kind, Memory, Scope, Status
+from serve_app.core.ranking import Candidate
+from serve_app.core.search import VectorSearch
 from serve_app.core.text import content_hash
+
+KINDS = {kind.value: kind for kind in Kind}
+STATUSES = {status.value: status for status in Status}
 
 
 def to_memory(row: asyncpg.Record) -> Memory:
@@ -17,15 +22,59 @@ def to_memory(row: asyncpg.Record) -> Memory:
         id=_uuid(row["id"]),
         scope=Scope(row["tenant_id"], row["agent_id"], row["user_id"]),
         content=row["content"],
-        kind=Kind(row["kind"]),
+        kind=KINDS[row["kind"]],
         importance=row["importance"],
         created_at=row["created_at"],
         occurred_at=row["occurred_at"],
         updated_at=row["updated_at"],
-        status=Status(row["status"]),
+        status=STATUSES[row["status"]],
         sources=tuple(_uuid(source) for source in row["sources"]),
         superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
     )
+
+
+def to_candidates(
+    rows: Sequence[asyncpg.Record], searches: Sequence[VectorSearch]
+) -> list[list[Candidate]]:
+    """What search_memories.sql found, by search, in order."""
+    found: list[list[Candidate]] = [[] for _ in searches]
+    # By position, and without keywords: ten rows a search make this the dearest loop of the layer.
+    for number, similarity, start, end, memory_id, content, kind, importance, *rest in rows:
+        created_at, occurred_at, updated_at, status, sources, superseded_by = rest
+        memory = Memory(
+            _uuid(memory_id),
+            searches[number - 1].scope,
+            content,
+            KINDS[kind],
+            importance,
+            created_at,
+            occurred_at,
+            updated_at,
+            STATUSES[status],
+            tuple(map(_uuid, sources)) if sources else (),
+            None if superseded_by is None else _uuid(superseded_by),
+        )
+        found[number - 1].append(Candidate(memory, similarity, (start, end)))
+    return found
+
+
+def search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
+    """The first eleven arrays of search_memories.sql."""
+    scopes = [search.scope for search in searches]
+    policies = [search.policy for search in searches]
+    return [
+        [scope.tenant_id for scope in scopes],
+        [scope.agent_id for scope in scopes],
+        [scope.user_id for scope in scopes],
+        [HalfVector(search.vector) for search in searches],
+        [search.top_k for search in searches],
+        [policy.similarity_weight for policy in policies],
+        [policy.recency_weight for policy in policies],
+        [policy.importance_weight for policy in policies],
+        [policy.half_life_days for policy in policies],
+        [search.now for search in searches],
+        [None if search.kind is None else search.kind.value for search in searches],
+    ]
 
 
 def memory_columns(memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int]) -> list[Any]:
@@ -72,4 +121,12 @@ def vector_columns(memories: Sequence[EmbeddedMemory]) -> list[list[Any]]:
 
 def _uuid(value: Any) -> UUID:
     """A plain UUID: asyncpg's own class cannot leave the process."""
-    return UUID(int=value.int)
+    plain = _make_object(UUID)
+    # UUID's own constructor checks six ways to be called, and costs four times as much.
+    _set_attribute(plain, "int", value.int)
+    _set_attribute(plain, "is_safe", SafeUUID.unknown)
+    return plain
+
+
+_make_object = object.__new__
+_set_attribute = object.__setattr__

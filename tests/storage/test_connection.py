@@ -67,7 +67,7 @@ async def test_a_statement_that_takes_too_long_is_unavailable(fresh_dsn: str) ->
 async def test_a_pool_that_is_busy_is_unavailable_not_silent(
     fresh_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ACQUIRE_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "ACQUIRE_TIMEOUT_SECONDS", 1.0)
     pool = await open_pool(settings_for(fresh_dsn))
     try:
         async with acquired(pool), acquired(pool):

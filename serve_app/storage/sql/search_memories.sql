@@ -1,6 +1,7 @@
 -- Many searches in one round trip. $1 to $11: one array each, one element a search; $12: the size
--- up to which a scope is ranked in full. Returns the winners of search `number` (from 1).
-select q.number, h.similarity, h.span_start, h.span_end, q.tenant_id, q.agent_id, q.user_id, m.*
+-- up to which a scope is ranked in full. Returns the winners of search `number` (from 1); rows.py
+-- reads them by position.
+select q.number, h.similarity, h.span_start, h.span_end, m.*
 from unnest(
   $1::int[], $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
   $8::float8[], $9::float8[], $10::timestamptz[], $11::text[]
