@@ -22,6 +22,7 @@ from bench.embed import ask_deployment
 from bench.processes import watch_processes
 from bench.reporting import RESULTS, Result, say, tabulate, write_result
 from bench.running import Service, open_service
+from bench.sizes import measure_bytes_each
 from bench.texts import memories
 from bench.workload import AGENTS, BATCH, USERS
 
@@ -56,19 +57,22 @@ def main(
     """Compare writes/s with embeddings/s; example: python -m bench ingest --rounds 1."""
     settings = dict(pair.split("=", 1) for pair in setting or [])
     rows: list[Result] = []
+    sizes: dict[str, float] = {}
     with open_client() as client:
         for number in range(rounds):
             with open_service(None, **settings) as service:
                 writing = measure_writes(service, client, seconds, FIRST_SEED + 2 * number, callers)
+                if service.database_url is not None:
+                    sizes = measure_bytes_each(service.database_url)
             with open_application("bench.embedding_probe", **settings) as probe:
                 embedding = measure_embedding(probe, seconds, FIRST_SEED + 2 * number + 1)
             share = writing["writes/s"] / embedding["embeddings/s"]
             rows.append({"round": number + 1, **writing, **embedding, "share": round(share, 3)})
             say(f"round {number + 1}: {share:.0%} of the embedding rate")
-    print(tabulate(rows))
+    print(tabulate([{k: v for k, v in row.items() if k != "CPU-ms by process"} for row in rows]))
     shares = [row["share"] for row in rows]
     result: Result = {"settings": settings, "seconds": seconds, "callers": callers, "rows": rows}
-    result |= {"share": median(shares), "target_share": TARGET_SHARE}
+    result |= {"share": median(shares), "target_share": TARGET_SHARE, "bytes_each": sizes}
     write_result("ingest", result)
     draw(result, RESULTS)
 
