@@ -18,9 +18,10 @@ ADVISORY_LOCK = 7_301_771_902
 GROWTH = 2.0
 PROGRESS_SECONDS = 1.0
 COUNT_SECONDS = 600
-HNSW_OPTIONS = "m = 16, ef_construction = 64"
-HNSW_NODE_BYTES = 1024
-"""Neighbours and bookkeeping of one vector in memory, with m = 16; measured, and rounded up."""
+HNSW_OPTIONS = "m = 20, ef_construction = 100"
+"""pgvector's own (16, 64) leave 3 % of a 300,000-vector graph's neighbours out of reach."""
+HNSW_NODE_BYTES = 1280
+"""Neighbours and bookkeeping of one vector in memory: 1024 at m = 16, measured and rounded up."""
 LEAST_BUILD_MEGABYTES = 64
 MOST_BUILD_MEGABYTES = 2048
 

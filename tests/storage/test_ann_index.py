@@ -58,7 +58,7 @@ async def test_another_kind_replaces_the_index(
     await load_corpus(fresh_dsn, make_corpus(SIZES, seed=2))
     assert await tend_index(connection, "ivfflat", 100, 200) is True
     assert await tend_index(connection, "hnsw", 100, 200) is True
-    assert await indexes(connection) == ["hnsw t m=16,ef_construction=64"]
+    assert await indexes(connection) == ["hnsw t m=20,ef_construction=100"]
     await connection.execute("update ann_index set rows_at_build = 1")
     assert await tend_index(connection, "hnsw", 100, 200) is False
     assert await connection.fetchval("select rows_at_build from ann_index") > MEMORIES
