@@ -44,7 +44,7 @@ class CudaEngine:
         self.tokenizer = load_tokenizer(model_folder(spec, directory))
         self._canary = read_canary(folder / CANARY_FILE)
         buckets = list_buckets(spec.max_tokens)
-        self._shapes = BucketSession(self._session, buckets, spec.dimension, "cuda")
+        self.shapes = BucketSession(self._session, buckets, spec.dimension, "cuda")
 
     @property
     def provider(self) -> str:
@@ -56,7 +56,7 @@ class CudaEngine:
 
         Raises ConfigurationError when one of them differs.
         """
-        for bucket, shape in self._shapes.shapes.items():
+        for bucket, shape in self.shapes.shapes.items():
             canary = self._canary.select(bucket.length).repeat(bucket.batch)
             for _ in ("capture", "replay"):
                 canary.require_match(shape.run(canary.token_ids), "cuda")
@@ -66,7 +66,7 @@ class CudaEngine:
 
         Raises what ONNX Runtime raises, and ArithmeticError when a number is not finite.
         """
-        vectors = self._shapes.run(token_ids)
+        vectors = self.shapes.run(token_ids)
         if not np.isfinite(vectors).all():
             raise ArithmeticError(f"{self.spec.name} gave a number that is not finite")
         return vectors

@@ -94,7 +94,7 @@ def test_warms_up_every_shape_and_runs(on_processor, engine):
 
 def test_a_shape_that_computes_something_else_never_warms_up(on_processor, monkeypatch):
     cuda = on_processor()
-    shape = cuda._shapes.shapes[Bucket(4, 16)]
+    shape = cuda.shapes.shapes[Bucket(4, 16)]
     right = shape.run
     monkeypatch.setattr(shape, "run", lambda ids: np.roll(right(ids), 1, axis=1))
     with pytest.raises(ConfigurationError, match="does not give the vectors"):
@@ -103,7 +103,7 @@ def test_a_shape_that_computes_something_else_never_warms_up(on_processor, monke
 
 def test_a_number_that_is_not_finite_is_never_given(on_processor, monkeypatch):
     cuda = on_processor()
-    monkeypatch.setattr(cuda._shapes, "run", lambda ids: np.full((1, 384), np.nan))
+    monkeypatch.setattr(cuda.shapes, "run", lambda ids: np.full((1, 384), np.nan))
     with pytest.raises(ArithmeticError):
         cuda.run([np.array([101, 102])])
 
