@@ -10,7 +10,7 @@ import typer
 
 from bench.client import Load, LoadClient, RequestSource, open_client
 from bench.processes import Usage, watch_processes
-from bench.reporting import RESULTS, Result, plot_lines, say, tabulate, write_result
+from bench.reporting import RESULTS, Result, name_variant, plot_lines, say, tabulate, write_result
 from bench.running import Service, open_service
 from bench.workload import mixed, repeated_searches, seed_scopes, unique_searches
 
@@ -141,7 +141,8 @@ def main(
     result: Result = {"settings": settings, "memories": seeded, "seconds": seconds}
     result |= {"rounds": rounds, "idle_cores": idle, "rows": rows, "against": compare(rows)}
     print(_show(rows))
-    write_result("http", result)
+    result |= {"benchmark": "http", "name": name_variant("http", settings)}
+    write_result(result["name"], result)
     draw(result, RESULTS)
 
 
@@ -173,7 +174,7 @@ def draw(result: Result, folder: Path) -> None:
             )
             for name in dict.fromkeys(row["workload"] for row in rows)
         }
-        path = folder / f"http-{key.removesuffix('_ms').replace('_', '-')}.png"
+        path = folder / f"{result['name']}-{key.removesuffix('_ms').replace('_', '-')}.png"
         plot_lines(path, "fleetmem over HTTP", ("callers", label), series, logarithmic=True)
 
 

@@ -20,7 +20,7 @@ from bench.applications import open_application
 from bench.client import Load, LoadClient, Request, open_client
 from bench.embed import ask_deployment
 from bench.processes import watch_processes
-from bench.reporting import RESULTS, Result, say, tabulate, write_result
+from bench.reporting import RESULTS, Result, name_variant, say, tabulate, write_result
 from bench.running import Service, open_service
 from bench.sizes import measure_bytes_each
 from bench.texts import memories
@@ -73,7 +73,8 @@ def main(
     shares = [row["share"] for row in rows]
     result: Result = {"settings": settings, "seconds": seconds, "callers": callers, "rows": rows}
     result |= {"share": median(shares), "target_share": TARGET_SHARE, "bytes_each": sizes}
-    write_result("ingest", result)
+    result |= {"benchmark": "ingest", "name": name_variant("ingest", settings)}
+    write_result(result["name"], result)
     draw(result, RESULTS)
 
 
@@ -135,7 +136,7 @@ def draw(result: Result, folder: Path) -> None:
     plane.set_xticks(range(len(rows)), [f"round {row['round']}" for row in rows])
     plane.set(title="Bulk ingestion", ylabel="memories/s")
     plane.legend()
-    figure.savefig(folder / "ingest.png", dpi=100, bbox_inches="tight")
+    figure.savefig(folder / f"{result['name']}.png", dpi=100, bbox_inches="tight")
     plt.close(figure)
 
 

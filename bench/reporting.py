@@ -54,6 +54,11 @@ def write_result(name: str, result: Mapping[str, Any], folder: Path = RESULTS) -
     return path
 
 
+def name_variant(benchmark: str, settings: Mapping[str, str]) -> str:
+    """The result's name: `http`, or `http-int8` where a setting's value makes it another one."""
+    return "-".join([benchmark, *(value.lower() for value in settings.values())])
+
+
 def describe_commit() -> str:
     """The short hash, with `+` where files differ from it; `unknown` outside a repository."""
     answer = subprocess.run(
