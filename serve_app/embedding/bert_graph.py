@@ -27,7 +27,7 @@ def write_bert(weights: Weights, heads: int, pooling: Pooling) -> onnx.ModelProt
     writer = GraphWriter()
     writer.add_node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
     writer.add_node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    hidden = _add_embeddings(writer, weights)
+    hidden = add_embeddings(writer, weights)
     layers = sum(name.endswith("attention.self.query.weight") for name in weights)
     for number in range(layers):
         hidden = _add_layer(writer, weights, f"encoder.layer.{number}.", hidden, heads)
@@ -42,7 +42,7 @@ def write_bert(weights: Weights, heads: int, pooling: Pooling) -> onnx.ModelProt
     return helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION)
 
 
-def _add_embeddings(writer: GraphWriter, weights: Weights) -> str:
+def add_embeddings(writer: GraphWriter, weights: Weights) -> str:
     """Word, position and segment vectors, summed and normalised."""
     prefix = "embeddings."
     # Every token is of segment 0, so that segment's vector is added to all positions beforehand.
