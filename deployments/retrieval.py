@@ -42,7 +42,7 @@ class Retrieval:
         settings = load_settings(config)
         self._pool = await open_pool(settings)
         async with acquired(self._pool) as connection:
-            await require_model(connection, settings.embedding_model)
+            await require_model(connection, settings.stored_model)
         self._memories = PostgresMemories(self._pool, settings)
         self._meter = RayMeter()
         self._schedule = Schedule()

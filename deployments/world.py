@@ -22,7 +22,7 @@ def open_ports(
 ) -> Ports:
     """Everything the verbs need, with the wall clock and random ids."""
     timeout = settings.request_timeout_seconds
-    remote = RemoteEmbedder(embedding, settings.embedding_model, meter, timeout)
+    remote = RemoteEmbedder(embedding, settings.stored_model, meter, timeout)
     return Ports(
         memories=RemoteMemories(retrieval, meter, timeout),
         embedder=CachedEmbedder(remote, settings.embedding_cache_size, meter),

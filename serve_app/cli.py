@@ -73,7 +73,7 @@ def migrate(database_url: DatabaseUrl = None) -> None:
     from serve_app.embedding.registry import find_model
     from serve_app.storage.migrate import prepare_database
 
-    model = find_model(load_settings().embedding_model)
+    model = find_model(load_settings().stored_model)
     applied = asyncio.run(prepare_database(_required(database_url), model.name, model.dimension))
     _say(f"Applied {', '.join(applied)}" if applied else "The schema is up to date")
     _say(f"Vectors are those of {model.name} ({model.dimension} dimensions)")
@@ -100,8 +100,24 @@ def prepare(
     from serve_app.embedding.registry import find_model
 
     settings = load_settings()
-    spec = find_model(name or settings.embedding_model)
+    spec = find_model(name or settings.stored_model)
     prepare_for_device(spec, settings, _say)
+
+
+@models.command(epilog="Example: fleetmem model build --precision int8")
+def build(
+    name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 or int8. Default: the settings'.")
+    ] = None,
+) -> None:
+    """Write a model's graph anew from its weights, also where one is there already."""
+    from serve_app.embedding.preparation import build_model
+    from serve_app.embedding.registry import find_model
+
+    chosen = {"embedding_model": name, "embedding_precision": precision}
+    settings = load_settings(**{knob: value for knob, value in chosen.items() if value})
+    build_model(find_model(settings.stored_model), settings.model_directory.expanduser(), _say)
 
 
 @evaluations.command(epilog="Example: fleetmem eval locomo --data locomo-0-4.json --alpha 1")

@@ -7,10 +7,10 @@ Secrets (the database URL) come from the environment only.
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 from serve_app.core.errors import ConfigurationError
 
 IndexKind = Literal["ivfflat", "hnsw"]
+Precision = Literal["fp32", "int8"]
 
 CONFIG_FILE = "FLEETMEM_CONFIG"
 
@@ -56,6 +57,9 @@ class Settings(BaseSettings):
 
     embedding_model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2", description="a name in the registry of models"
+    )
+    embedding_precision: Precision = Field(
+        "fp32", description="numbers of the matrix products; int8 is faster and another model"
     )
     embedding_device: Literal["cpu", "cuda"] = Field("cpu", description="where ONNX runs")
     embedding_threads: int = Field(
@@ -123,6 +127,21 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severity that is written"
     )
+
+    @property
+    def stored_model(self) -> str:
+        """The name beside every vector, and in the registry: another precision is another model."""
+        if self.embedding_precision == "fp32":
+            return self.embedding_model
+        return f"{self.embedding_model}@{self.embedding_precision}"
+
+    @model_validator(mode="after")
+    def _require_precision_of_device(self) -> Self:
+        if self.embedding_device == "cuda" and "@" in self.stored_model:
+            raise ValueError(
+                f"{self.stored_model} runs on the cpu alone; cuda has a precision of its own"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

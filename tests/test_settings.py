@@ -86,3 +86,14 @@ def test_the_shipped_files_are_valid(monkeypatch: pytest.MonkeyPatch, name: str)
     root = Path(__file__).parent.parent
     monkeypatch.setenv("FLEETMEM_CONFIG", str(root / f"configs/{name}.yaml"))
     load_settings()
+
+
+def test_another_precision_is_stored_as_another_model() -> None:
+    assert load_settings().stored_model == "sentence-transformers/all-MiniLM-L6-v2"
+    int8 = load_settings(embedding_precision="int8")
+    assert int8.stored_model == "sentence-transformers/all-MiniLM-L6-v2@int8"
+
+
+def test_int8_on_a_gpu_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="runs on the cpu alone"):
+        load_settings(embedding_precision="int8", embedding_device="cuda")

@@ -32,7 +32,7 @@ def open_engine(settings: Settings) -> "Engine | CudaEngine":
 
     Raises ModelUnavailable, and ConfigurationError when the device cannot be had.
     """
-    spec, directory = find_model(settings.embedding_model), settings.model_directory
+    spec, directory = find_model(settings.stored_model), settings.model_directory
     require_one_runtime(settings.embedding_device)
     if settings.embedding_device == "cuda":
         # Here, for a replica on a processor has no use for what writes graphs.

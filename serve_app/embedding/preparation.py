@@ -15,7 +15,9 @@ from safetensors.numpy import load_file
 
 from serve_app.core.errors import ModelUnavailable
 from serve_app.embedding.bert_graph import write_bert
+from serve_app.embedding.calibration import measure_ranges, read_sentences
 from serve_app.embedding.fastembed_models import download
+from serve_app.embedding.int8_graph import find_inputs, write_int8_bert
 from serve_app.embedding.pooling_graph import append_pooling
 from serve_app.embedding.registry import HubSource, ModelSpec, PackagedSource, SourceFile
 from serve_app.embedding.verification import (
@@ -50,6 +52,20 @@ def prepare_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
     return folder
 
 
+def build_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
+    """Write the model's files anew even where they are there; as `prepare_model` otherwise."""
+    folder = model_folder(spec, directory)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with hold_lock(folder.with_name(f"{folder.name}.lock")):
+            _build(spec, folder, progress)
+    except OSError as error:
+        raise ModelUnavailable(f"cannot build {spec.name} in {folder}: {error}") from error
+    verify_model(spec, directory)
+    progress(f"model {spec.name} is ready in {folder}")
+    return folder
+
+
 def _prepare_once(spec: ModelSpec, folder: Path, progress: Progress) -> None:
     """Build the model unless another process has done so while this one waited."""
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -66,12 +82,12 @@ def _build(spec: ModelSpec, folder: Path, progress: Progress) -> None:
         source = _locate_source(spec, folder.parent, progress)
         for file in (spec.weights, spec.tokenizer):
             _require_published(source, file)
-        progress("writing the ONNX graph")
-        onnx.save_model(_read_graph(spec, source), str(draft / MODEL_FILE))
+        onnx.save_model(_read_graph(spec, source, progress), str(draft / MODEL_FILE))
         shutil.copyfile(source / spec.tokenizer.path, draft / "tokenizer.json")
         _write_json(draft / "tokenizer_config.json", _configure_tokenizer(spec))
         hashes = {path.name: hash_file(path) for path in sorted(draft.iterdir())}
         _write_json(draft / MANIFEST_FILE, {**describe_model(spec), "files": hashes})
+        progress(f"{MODEL_FILE} has the sha256 {hashes[MODEL_FILE]}")
         # A container prepares as one user and serves as another.
         draft.chmod(0o755)
         if folder.exists():
@@ -120,11 +136,20 @@ def _require_published(source: Path, file: SourceFile) -> None:
         )
 
 
-def _read_graph(spec: ModelSpec, source: Path) -> onnx.ModelProto:
+def _read_graph(spec: ModelSpec, source: Path, progress: Progress) -> onnx.ModelProto:
     """The published weights as a graph whose output is the embedding."""
     path = source / spec.weights.path
+    progress("writing the ONNX graph")
     if isinstance(spec.source, PackagedSource):
-        return write_bert(load_file(path), spec.heads, spec.pooling)
+        weights = load_file(path)
+        exact = write_bert(weights, spec.heads, spec.pooling)
+        if spec.precision == "fp32":
+            return exact
+        progress("measuring ranges over the calibration sentences")
+        texts = read_sentences(source / spec.tokenizer.path)
+        ranges = measure_ranges(exact, find_inputs(weights), texts)
+        progress("writing the int8 graph")
+        return write_int8_bert(weights, spec.heads, spec.pooling, ranges)
     model = onnx.load_model(str(path))
     append_pooling(model, spec.dimension, spec.pooling)
     return model

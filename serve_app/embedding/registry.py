@@ -1,9 +1,10 @@
 """The models that can be chosen by name, and what proves that their weights are the real ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from serve_app.core.errors import ConfigurationError
+from serve_app.settings import Precision
 
 Pooling = Literal["mean", "cls"]
 """How token vectors become one: their mean over the text, or the vector of [CLS]."""
@@ -47,6 +48,7 @@ class ModelSpec:
     source: PackagedSource | HubSource
     weights: SourceFile
     tokenizer: SourceFile
+    precision: Precision = "fp32"
 
 
 MINILM = ModelSpec(
@@ -86,7 +88,10 @@ BGE_SMALL = ModelSpec(
     ),
 )
 
-MODELS = {spec.name: spec for spec in (MINILM, BGE_SMALL)}
+MINILM_INT8 = replace(MINILM, name=f"{MINILM.name}@int8", precision="int8")
+"""Its own name, for vectors of another precision are not compared with these."""
+
+MODELS = {spec.name: spec for spec in (MINILM, MINILM_INT8, BGE_SMALL)}
 
 
 def find_model(name: str) -> ModelSpec:

@@ -46,7 +46,7 @@ def run(
     stop = _stop_on_signals()
     with ExitStack() as started:
         require_free_port(options.host, options.port)
-        model = find_model(settings.embedding_model)
+        model = find_model(settings.stored_model)
         progress(f"Preparing the model {model.name}")
         prepare_for_device(model, settings, progress)
         postgres = None if options.database_url else _start_postgres(options, progress, started)

@@ -8,7 +8,7 @@ import pytest
 
 from serve_app.embedding.engine import Engine
 from serve_app.embedding.preparation import prepare_model
-from serve_app.embedding.registry import MINILM
+from serve_app.embedding.registry import MINILM, MINILM_INT8
 from serve_app.settings import Settings
 from tests.fakes.meter import RecordingMeter
 
@@ -23,6 +23,12 @@ def model_directory() -> Path:
 @pytest.fixture(scope="session")
 def engine(model_directory: Path) -> Engine:
     return Engine(MINILM, model_directory, threads=1, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def int8_engine(model_directory: Path) -> Engine:
+    prepare_model(MINILM_INT8, model_directory, lambda line: None)
+    return Engine(MINILM_INT8, model_directory, threads=1, device="cpu")
 
 
 @pytest.fixture

@@ -16,6 +16,17 @@ from tests.embedding.hub import packaged_tokenizer
 HELLO_WORLD = [-0.0344773, 0.0310232, 0.0067350, 0.0261090, -0.0393620]
 """What sentence-transformers itself gives for the first five numbers of "hello world"."""
 
+UNSEEN = (
+    "We missed the last ferry and slept in a barn near the lighthouse.",
+    "Does the new printer work with the old cartridges?",
+    "Ibrahim teaches physics at the evening school on Mondays.",
+    "The grant of 40,000 pounds ends in September 2027.",
+    "haha ok, see you there then",
+    "An index on both columns made the report forty times faster.",
+    "My father repairs clocks, and my mother sells them at the market.",
+    "Which vaccine did the children get before the journey to Peru?",
+)
+
 
 def tokens_of(engine, text):
     return np.array(engine.tokenizer.encode(text).ids, np.int64)
@@ -38,6 +49,26 @@ def test_a_vector_does_not_depend_on_its_neighbours(engine):
     together = engine.run([tokens_of(engine, text) for text in texts])
     alone = np.concatenate([engine.run([tokens_of(engine, text)]) for text in texts])
     assert (np.sum(together * alone, axis=1) >= 0.99999).all()
+
+
+@pytest.mark.parametrize("precision", ["engine", "int8_engine"])
+def test_a_neighbour_of_any_kind_leaves_a_vector_as_it_is(precision, request):
+    engine = request.getfixturevalue(precision)
+    text = tokens_of(engine, "the nurse wrote down the dose and the hour")
+    tokens = len(text)
+    neighbours = [np.random.default_rng(seed).integers(1000, 20_000, tokens) for seed in range(7)]
+    alone = engine.run([text])[0]
+    for together in (engine.run([*neighbours, text])[-1], engine.run([text, *neighbours])[0]):
+        assert float(alone @ together) >= 0.99999
+    padded = engine.run([text, np.full(200, 2000)])[0]
+    assert float(alone @ padded) >= 0.99999
+
+
+def test_int8_is_close_to_fp32_on_sentences_it_was_not_calibrated_on(engine, int8_engine):
+    texts = [tokens_of(engine, text) for text in UNSEEN]
+    cosines = np.sum(engine.run(texts) * int8_engine.run(texts), axis=1)
+    assert cosines.mean() >= 0.999
+    assert cosines.min() >= 0.996
 
 
 def test_vectors_are_unit_length_float32(engine):

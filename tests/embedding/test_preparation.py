@@ -8,8 +8,14 @@ import pytest
 
 from serve_app.core.errors import ModelUnavailable
 from serve_app.embedding.engine import Engine
-from serve_app.embedding.preparation import prepare_model
-from serve_app.embedding.registry import BGE_SMALL, MINILM, PackagedSource, SourceFile
+from serve_app.embedding.preparation import build_model, prepare_model
+from serve_app.embedding.registry import (
+    BGE_SMALL,
+    MINILM,
+    MINILM_INT8,
+    PackagedSource,
+    SourceFile,
+)
 from serve_app.embedding.verification import model_folder, verify_model
 from tests.embedding import hub
 
@@ -115,3 +121,13 @@ def test_a_hub_that_cannot_be_reached_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelUnavailable, match="where the hub can be reached"):
         prepare_model(BGE_SMALL, tmp_path, ignore)
+
+
+def test_building_writes_anew_what_is_there(tmp_path):
+    folder = prepare_model(MINILM_INT8, tmp_path, ignore)
+    before = (folder / "model.onnx").stat().st_ino
+    lines = []
+    assert build_model(MINILM_INT8, tmp_path, lines.append) == folder
+    assert (folder / "model.onnx").stat().st_ino != before
+    assert any(hub.hash_of(folder / "model.onnx") in line for line in lines)
+    assert folder != model_folder(MINILM, tmp_path)
