@@ -14,13 +14,14 @@ WIDENED = "hidden.fp32"
 def halve(model: onnx.ModelProto) -> None:
     """Change the graph in place; inputs and output keep their names, shapes and types.
 
-    Raises ValueError for a graph that `bert_graph` did not write: a published one has operators
-    that no GPU provider takes, and masks whose numbers fp16 cannot hold.
+    Raises ValueError for an int8 graph, and for one that `bert_graph` did not write: a published
+    one has operators that no GPU provider takes, and masks whose numbers fp16 cannot hold.
     """
     nodes = model.graph.node
     ends = [index for index, node in enumerate(nodes) if node.op_type == LAST_OF_ENCODER]
-    if not ends:
-        raise ValueError("only a graph that was written from safetensors can become fp16")
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    if not ends or kinds != {TensorProto.FLOAT, TensorProto.INT64}:
+        raise ValueError("only an fp32 graph that was written from safetensors can become fp16")
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
             half = numpy_helper.to_array(tensor).astype(np.float16)

@@ -52,3 +52,8 @@ def test_a_published_graph_is_refused():
     graph = helper.make_graph([helper.make_node("Relu", ["a"], ["b"])], "g", inputs, outputs)
     with pytest.raises(ValueError, match="safetensors"):
         halve(helper.make_model(graph))
+
+
+def test_what_is_not_fp32_is_refused(halved):
+    with pytest.raises(ValueError, match="only an fp32 graph"):
+        halve(halved)
