@@ -1,253 +1,142 @@
-"""How exact and how fast a search is, by size of scope and kind of index.
+"""What a search costs in Postgres, how exact it is, and how both grow.
 
-Loads skewed scopes of clustered vectors into an embedded Postgres of its own, asks each scope, and
-compares with numpy. Topics cross all scopes: the hard case for a filtered vector index.
+Three parts, in an embedded Postgres of its own that is gone afterwards:
 
-    python -m bench.retrieve --rows 300000 --index none,ivfflat,hnsw --json search.json
+  rate    a bare asyncpg loop, our storage layer and the Retrieval deployment in turns: searches/s
+  growth  10k to a million rows at one size of scope; 1 to 10,000 scopes at one number of rows
+  recall  every size of scope and kind of vector index against brute force
+
+    python -m bench retrieve                                       # all, about fifteen minutes
+    python -m bench retrieve --parts rate --rows 100000 --rounds 5
+    python -m bench retrieve --parts growth --growth-rows 10000,100000,1000000
+    python -m bench retrieve --parts recall --rows 300000 --index none,ivfflat,hnsw
 """
 
 import argparse
 import asyncio
-import json
-import sys
 import tempfile
-import time
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
-from uuid import UUID
 
-import asyncpg
-import numpy as np
-from numpy.typing import NDArray
-from pgvector import HalfVector
-from pgvector.asyncpg import register_vector
 from pydantic import SecretStr
 
-from serve_app.core.memory import Scope
-from serve_app.core.ranking import RankingPolicy, rank, recency
-from serve_app.core.search import VectorSearch
+from bench.memory_growth import measure_growth, measure_rate
+from bench.memory_recall import BenchKind, compare_indexes
+from bench.memory_rows import DIMENSION, load, make_even_rows, make_skewed_rows
+from bench.reporting import RESULTS, Result, plot_lines, say, tabulate, write_result
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.settings import load_settings
-from serve_app.storage.ann_index import switch_index
-from serve_app.storage.connection import Connection, open_pool
-from serve_app.storage.memories import PostgresMemories
+from serve_app.storage.connection import acquired, open_pool
 from serve_app.storage.migrate import migrate
+from serve_app.storage.model_stamp import adopt_model
 
-DIMENSION = 384
-TOPICS = 400
-TOP_K = 10
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
-SHARES = (1 / 6, 1 / 13, 1 / 20, 1 / 37, 1 / 100, 1 / 300, 1 / 1000, 1 / 3000)
-ALPHAS = (0.3, 0.7, 1.0)
-COPY_ROWS = 10_000
-
-Floats = NDArray[np.float32]
-BenchKind = Literal["none", "ivfflat", "hnsw"]
-MEMORY_COLUMNS = [
-    "id",
-    "tenant_id",
-    "scope_id",
-    "content",
-    "kind",
-    "importance",
-    "created_at",
-    "occurred_at",
-    "updated_at",
-    "content_hash",
-]
-VECTOR_COLUMNS = [
-    "memory_id",
-    "ordinal",
-    "tenant_id",
-    "scope_id",
-    "span_start",
-    "span_end",
-    "kind",
-    "importance",
-    "occurred_at",
-    "active",
-    "embedding",
-]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """n rows: vectors (n, 384) as they are stored, scope numbers (n,), ages in days (n,)."""
-
-    vectors: Floats
-    scope: NDArray[np.int64]
-    ages: NDArray[np.float64]
-    topics: Floats
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the table: recall is the share of the true best; times in milliseconds."""
-
-    index: str
-    scope: int
-    alpha: float
-    recall: float
-    short: int
-    p50: float
-    p99: float
-
-    def __str__(self) -> str:
-        shown = f"| {self.index} | {self.scope:,} | {self.alpha} | {self.recall:.3f} |"
-        return f"{shown} {self.short} | {self.p50:.1f} | {self.p99:.1f} |"
-
-
-def _unit(vectors: Floats) -> Floats:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def make_rows(count: int, random: np.random.Generator) -> Rows:
-    """A few large scopes by SHARES; the rest of the rows in scopes of ten."""
-    sizes = [max(10, int(count * share)) for share in SHARES]
-    small = (count - sum(sizes)) // 10
-    scope = np.repeat(np.arange(len(sizes) + small), sizes + [10] * small)
-    random.shuffle(scope)
-    topics = _unit(random.standard_normal((TOPICS, DIMENSION), dtype=np.float32) + 0.4)
-    vectors = random.standard_normal((len(scope), DIMENSION), dtype=np.float32)
-    vectors *= 0.055
-    vectors += topics[random.integers(0, TOPICS, len(scope))]
-    stored = _unit(vectors).astype(np.float16).astype(np.float32)
-    return Rows(stored, scope, np.round(random.exponential(60, len(scope)), 6), topics)
-
-
-async def load(dsn: str, rows: Rows) -> None:
-    """COPY everything, then vacuum, as autovacuum would after a while."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await register_vector(connection)
-        scopes = [(n + 1, 1, "agent", f"user-{n}") for n in range(int(rows.scope.max()) + 1)]
-        names = ["scope_id", "tenant_id", "agent_id", "user_id"]
-        await connection.copy_records_to_table("scopes", records=scopes, columns=names)
-        for start in range(0, len(rows.scope), COPY_ROWS):
-            await _copy(connection, rows, range(start, min(start + COPY_ROWS, len(rows.scope))))
-        await connection.execute("vacuum analyze memory_vectors", timeout=600)
-        await connection.execute("vacuum analyze memories", timeout=600)
-    finally:
-        await connection.close()
-
-
-async def _copy(connection: Connection, rows: Rows, part: range) -> None:
-    memories: list[tuple[object, ...]] = []
-    vectors: list[tuple[object, ...]] = []
-    for n in part:
-        at, scope_id = NOW - timedelta(days=float(rows.ages[n])), int(rows.scope[n]) + 1
-        memory_id = UUID(int=n + 1)
-        memories.append((memory_id, 1, scope_id, f"memory {n}", "episodic", 0.5, at, at, at, b""))
-        vector = HalfVector(rows.vectors[n])
-        vectors.append((memory_id, 0, 1, scope_id, 0, 8, "episodic", 0.5, at, True, vector))
-    await connection.copy_records_to_table("memories", records=memories, columns=MEMORY_COLUMNS)
-    await connection.copy_records_to_table(
-        "memory_vectors", records=vectors, columns=VECTOR_COLUMNS
-    )
-
-
-def true_scores(rows: Rows, inside: NDArray[np.int64], search: VectorSearch) -> list[float]:
-    """The TOP_K best scores of a scope, best first, by brute force."""
-    policy = search.policy
-    vectors = rows.vectors[inside].astype(np.float64)
-    similarity = vectors @ np.asarray(search.vector, np.float64) / np.linalg.norm(vectors, axis=1)
-    fresh = recency(rows.ages[inside], policy.half_life_days)
-    scores = policy.similarity_weight * similarity + policy.recency_weight * fresh
-    return sorted(scores.tolist(), reverse=True)[:TOP_K]
-
-
-async def measure(
-    memories: PostgresMemories, rows: Rows, number: int, alpha: float, queries: int
-) -> Line:
-    """Ask one scope `queries` times, near topics that it shares with all others."""
-    random = np.random.default_rng(number)
-    inside = np.flatnonzero(rows.scope == number)
-    scope, policy = Scope(1, "agent", f"user-{number}"), RankingPolicy.from_alpha(alpha, 30.0)
-    found, wanted, short, times = 0, 0, 0, list[float]()
-    for _ in range(queries):
-        noise = random.standard_normal(DIMENSION, dtype=np.float32)
-        vector = _unit(rows.topics[random.integers(TOPICS)] + 0.055 * noise)
-        vector = _unit(vector.astype(np.float16).astype(np.float32))
-        search = VectorSearch(scope, vector, TOP_K, policy, NOW)
-        started = time.perf_counter()
-        candidates = await memories.search(search)
-        times.append(1000 * (time.perf_counter() - started))
-        truth = true_scores(rows, inside, search)
-        hits = rank(candidates, NOW, policy, TOP_K)
-        found += sum(hit.score >= truth[-1] - 1e-5 for hit in hits)
-        wanted += len(truth)
-        short += len(hits) < len(truth)
-    p50, p99 = (float(value) for value in np.percentile(times, [50, 99]))
-    return Line("", len(inside), alpha, found / wanted, short, p50, p99)
-
-
-async def compare(dsn: str, rows: Rows, kinds: list[BenchKind], queries: int) -> list[Line]:
-    """Print the table: every index, every size of scope, two weights of similarity."""
-    settings = load_settings(database_url=SecretStr(dsn), db_min_pool_size=1, db_max_pool_size=1)
-    print(f"\n{len(rows.scope):,} vectors, {int(rows.scope.max()) + 1:,} scopes, top {TOP_K}\n")
-    print("| index | scope | alpha | recall | short | p50 ms | p99 ms |")
-    print("|---|---|---|---|---|---|---|")
-    lines: list[Line] = []
-    for kind in kinds:
-        if kind != "none":
-            started = time.perf_counter()
-            await switch_index(dsn, kind, lambda _line: None)
-            _tell(f"built {kind} in {time.perf_counter() - started:.1f} s")
-        pool = await open_pool(settings)
-        memories = PostgresMemories(pool, settings)
-        for number in range(len(SHARES) + 1):
-            for alpha in ALPHAS:
-                # The first round fills the caches of a fresh connection.
-                await measure(memories, rows, number, alpha, 3)
-                line = await measure(memories, rows, number, alpha, queries)
-                lines.append(replace(line, index=kind))
-                print(lines[-1], flush=True)
-        await pool.close()
-    return lines
-
-
-async def run(dsn: str, count: int, kinds: list[BenchKind], queries: int) -> list[Line]:
-    """Migrate, load, compare."""
-    await migrate(dsn)
-    _tell(f"making {count:,} vectors")
-    rows = make_rows(count, np.random.default_rng(1))
-    _tell("loading them")
-    await load(dsn, rows)
-    return await compare(dsn, rows, kinds, queries)
-
-
-def _tell(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
+PARTS = ("rate", "growth", "recall")
+KINDS: dict[str, BenchKind] = {"none": "none", "hnsw": "hnsw", "ivfflat": "ivfflat"}
+SCOPE_SIZE = 100
+SCOPES = (1, 10, 100, 1_000, 10_000)
 
 
 def main() -> None:
-    """Read the command line; the server and its data are gone afterwards."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=300_000, help="vectors to load")
-    parser.add_argument(
-        "--index", default="none,ivfflat,hnsw", help="kinds in order, none first; commas between"
-    )
-    parser.add_argument("--queries", type=int, default=50, help="searches a line")
-    parser.add_argument("--json", type=Path, help="write the table there, too")
-    arguments = parser.parse_args()
-    known: dict[str, BenchKind] = {"none": "none", "hnsw": "hnsw", "ivfflat": "ivfflat"}
-    unknown = [name for name in arguments.index.split(",") if name not in known]
-    if unknown:
-        parser.error(f"no such index: {', '.join(unknown)}")
-    kinds: list[BenchKind] = [known[name] for name in arguments.index.split(",")]
+    """Read the command line, measure, report; the server and its data are gone afterwards."""
+    options = _parse()
     with tempfile.TemporaryDirectory(prefix="fleetmem-bench-") as directory:
         Path(directory).chmod(0o755)
         server = EmbeddedPostgres(Path(directory) / "data").start()
         try:
-            lines = asyncio.run(run(server.dsn, arguments.rows, kinds, arguments.queries))
+            result = asyncio.run(_run(server.dsn, options))
         finally:
             server.stop()
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+    for part in PARTS:
+        for rows in [result[key] for key in result if key.startswith(part)]:
+            say("\n" + tabulate(rows))
+    write_result("retrieve", result, options.results)
+    draw(result, options.results)
+
+
+def draw(result: Result, folder: Path = RESULTS) -> None:
+    """One plot for each part that was measured."""
+    if rate := result.get("rate"):
+        names = [key for key in rate[0] if key.endswith("_per_second")]
+        series = {
+            name.removesuffix("_per_second"): _series(rate, "callers", name) for name in names
+        }
+        axes = ("callers", "searches per second")
+        plot_lines(folder / "retrieve-rate.png", "A bare loop against ours", axes, series, True)
+    for key, across in (("growth_by_rows", "rows"), ("growth_by_scopes", "scopes")):
+        if rows := result.get(key):
+            series = {name: _series(rows, across, name) for name in ("p50_ms", "p99_ms")}
+            path = folder / f"retrieve-{key.replace('_', '-')}.png"
+            plot_lines(path, "How a search grows", (across, "milliseconds"), series, True)
+
+
+def _series(rows: Sequence[Result], across: str, up: str) -> tuple[list[float], list[float]]:
+    return [row[across] for row in rows], [row[up] for row in rows]
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench retrieve",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--parts", type=_one_of(PARTS), default=PARTS, help="commas between")
+    add("--rows", type=int, default=100_000, help="of rate, recall, and growth by scopes")
+    add("--growth-rows", type=_numbers, default=(10_000, 100_000, 1_000_000), help="to compare")
+    add("--rounds", type=int, default=5, help="turns of each way in rate; the median counts")
+    add("--seconds", type=float, default=3.0, help="of each turn in rate")
+    add("--queries", type=int, default=200, help="searches a line in growth")
+    add("--index", type=_one_of(tuple(KINDS)), default=tuple(KINDS), help="none first")
+    add("--index-queries", type=int, default=25, help="searches a line in recall")
+    add("--results", type=Path, default=RESULTS, help="folder for the JSON and the plots")
+    return parser.parse_args()
+
+
+def _one_of(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def split(text: str) -> list[str]:
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"not among {', '.join(known)}: {sorted(unknown)}")
+        return names
+
+    return split
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+async def _run(dsn: str, options: argparse.Namespace) -> Result:
+    await _prepare(dsn)
+    result: Result = {"benchmark": "retrieve", "top_k": 10, "rows": options.rows}
+    if "rate" in options.parts:
+        say(f"rate: {options.rows:,} rows in scopes of {SCOPE_SIZE}")
+        rows = make_even_rows(options.rows, max(1, options.rows // SCOPE_SIZE), seed=1)
+        await load(dsn, rows)
+        result["rate"] = await measure_rate(dsn, rows, (options.rounds, options.seconds))
+    if "growth" in options.parts:
+        say(f"growth: scopes of {SCOPE_SIZE}")
+        shapes = [(count, count // SCOPE_SIZE) for count in options.growth_rows]
+        result["growth_by_rows"] = [await measure_growth(dsn, s, options.queries) for s in shapes]
+        say(f"growth: {options.rows:,} rows")
+        shapes = [(options.rows, count) for count in SCOPES if count <= options.rows]
+        result["growth_by_scopes"] = [await measure_growth(dsn, s, options.queries) for s in shapes]
+    if "recall" in options.parts:
+        say(f"recall: {options.rows:,} rows in skewed scopes")
+        rows = make_skewed_rows(options.rows, seed=1)
+        await load(dsn, rows)
+        kinds: list[BenchKind] = [KINDS[name] for name in options.index]
+        result["recall"] = await compare_indexes(dsn, rows, kinds, options.index_queries)
+    return result
+
+
+async def _prepare(dsn: str) -> None:
+    await migrate(dsn)
+    settings = load_settings(database_url=SecretStr(dsn), db_min_pool_size=1)
+    pool = await open_pool(settings)
+    async with acquired(pool) as connection:
+        await adopt_model(connection, settings.embedding_model, DIMENSION)
+    await pool.close()
 
 
 if __name__ == "__main__":

@@ -161,3 +161,24 @@ async def test_the_formula_is_inlined(connection: asyncpg.Connection) -> None:
     steps = [line for line in plans.splitlines() if "Sort Key" in line or "Output" in line]
     assert any("power(" in step for step in steps)
     assert not any("combined_score(" in step for step in steps)
+
+
+async def test_a_count_reads_one_index_and_no_memory(connection: asyncpg.Connection) -> None:
+    await connection.execute("set enable_seqscan = off")
+    await connection.execute("set plan_cache_mode = force_generic_plan")
+    plans = await plans_of(connection, query("count_memories"), 1, "agent", LARGE)
+    assert "Index Only Scan using memories_active" in plans
+    assert "Heap Fetches: 0" in plans
+
+
+async def test_joined_searches_keep_the_plan_of_each_scope(connection: asyncpg.Connection) -> None:
+    """A generic plan for many scopes at once must not read the table for any of them."""
+    joined = [
+        value * 2 if isinstance(value, list) else value for value in search_values(LARGE, None)
+    ]
+    joined[2] = ["user-0", LARGE]
+    for _ in range(6):
+        await connection.fetch(query("search_memories"), *joined)
+    plans = await plans_of(connection, query("search_memories"), *joined)
+    assert plans.count("Index Only Scan using memory_vectors_ranked") >= 2
+    assert "Seq Scan on public.memor" not in plans
