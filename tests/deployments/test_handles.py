@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,19 @@ from deployments.handles import (
     RemoteMemories,
 )
 from deployments.wire import pack, unpack
-from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Unavailable
+from serve_app.asgi import create_asgi_app
+from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Overloaded, Unavailable
+from serve_app.embedding.cache import CachedEmbedder
+from serve_app.metering import PrometheusMeter
+from serve_app.operations.service import Service
+from serve_app.settings import Settings
+from tests.api.conftest import open_client
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import embed, sample
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
+from tests.fakes.world import World
 
 
 class StubMethod:
@@ -199,3 +207,26 @@ async def test_tenants_take_turns_for_questions() -> None:
     gate.set()
     await asyncio.gather(*many, one)
     assert "one" in seen[QUERIES.concurrency]
+
+
+async def test_how_long_a_full_replica_wants_to_be_left_alone_reaches_the_caller() -> None:
+    """From the batcher's refusal, as a value or as an exception, to the header of the answer."""
+    refusal = Overloaded("texts wait already", 9)
+
+    async def refuse(packed: Any) -> Any:
+        raise refusal
+
+    async def refuse_each(packed: Any) -> Any:
+        return pack([refusal for _ in unpack(packed)])
+
+    world = World()
+    body = {"agent_id": "a", "user_id": "u", "query": "q"}
+    for embed_queries in (refuse, refuse_each):
+        handle: Any = StubHandle(embed_queries=embed_queries)
+        there = RemoteEmbedder(handle, "fake", world.meter, timeout=5)
+        service = Service(replace(world.ports, embedder=CachedEmbedder(there, 10, world.meter)))
+        app = create_asgi_app(service, Settings(), PrometheusMeter(), world.meter)
+        async with open_client(app) as client:
+            answer = await client.post("/v1/memories/search", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert answer.headers["retry-after"] == "9"
