@@ -14,6 +14,8 @@ Three parts, in an embedded Postgres of its own that is gone afterwards:
 
 import argparse
 import asyncio
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,6 +41,8 @@ SCOPES = (1, 10, 100, 1_000, 10_000)
 def main() -> None:
     """Read the command line, measure, report; the server and its data are gone afterwards."""
     options = _parse()
+    # Whoever ends us lets the server and its files go, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="fleetmem-bench-") as directory:
         Path(directory).chmod(0o755)
         server = EmbeddedPostgres(Path(directory) / "data").start()
