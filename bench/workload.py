@@ -96,7 +96,8 @@ def seed_scopes(url: str) -> int:
 def store_batch(client: httpx.Client, items: list[dict[str, str]]) -> None:
     """Send one batch; raises RuntimeError when a memory of it was refused."""
     answer = client.post("/v1/memories/batch", json={"memories": items})
-    answer.raise_for_status()
+    if not answer.is_success:
+        raise RuntimeError(f"a batch was answered {answer.status_code}: {answer.text[:300]}")
     if failed := answer.json()["failed"]:
         raise RuntimeError(f"{failed} of {len(items)} memories were refused: {answer.text[:300]}")
 
