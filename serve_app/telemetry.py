@@ -36,7 +36,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "embedding_batch_size": Instrument("histogram", "texts of one batch", (), BATCH_BUCKETS),
     "embedding_texts_in_flight": Instrument("gauge", "texts taken on and not answered yet"),
     "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
-    "embedding_cache": Instrument("counter", "look-ups of query vectors", ("outcome",)),
+    "embedding_cache": Instrument("counter", "look-ups of vectors", ("outcome",)),
     "memory_operations": Instrument("counter", "memories touched", ("operation",)),
     "db_pool_in_use": Instrument("gauge", "connections at work"),
     "db_pool_idle": Instrument("gauge", "connections that wait"),

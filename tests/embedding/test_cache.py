@@ -4,7 +4,8 @@ import pytest
 
 from serve_app.core.errors import EmbeddingUnavailable, InvalidInput
 from serve_app.embedding.batcher import Batcher
-from serve_app.embedding.cache import CachedEmbedder
+from serve_app.embedding.cache import SURELY_READ_BYTES, CachedEmbedder
+from serve_app.embedding.registry import MODELS
 from serve_app.operations.ports import Embedder
 from tests.embedding.gated import Arrivals, GatedEngine
 
@@ -132,3 +133,93 @@ async def test_shared_vectors_cannot_be_changed(cached):
 async def test_text_that_is_no_unicode_is_refused_by_the_model(cached):
     with pytest.raises(InvalidInput):
         await cached.embed_query("\ud800")
+
+
+async def test_a_document_is_embedded_once_whoever_asked_first(cached, gated):
+    vector = await cached.embed_query("the key is under the mat")
+    ((chunk,),) = await cached.embed_documents(["the key is under the mat"])
+    assert (chunk.start, chunk.end) == (0, 24)
+    assert chunk.vector is vector
+    ((first,),) = await cached.embed_documents(["a stored memory"])
+    assert await cached.embed_query("a stored memory") is first.vector
+    assert len(gated.batches) == 2
+
+
+async def test_a_cached_document_is_what_the_embedder_gives(cached, batcher):
+    texts = ["", "Ünïcödé  and spaces ", "한국어 문장", "word " * 200]
+    await cached.embed_documents(texts[:1])
+    for text in texts:
+        await cached.embed_query(text)
+        (ours,), (theirs,) = (
+            await cached.embed_documents([text]),
+            await batcher.embed_documents([text]),
+        )
+        assert [(c.start, c.end) for c in ours] == [(c.start, c.end) for c in theirs]
+        assert all(float(a.vector @ b.vector) > 0.9999 for a, b in zip(ours, theirs, strict=True))
+
+
+async def test_the_beginning_of_a_long_question_is_not_taken_for_the_document(cached):
+    text = "The ferry leaves at noon. " * 100
+    await cached.embed_query(text)
+    (chunks,) = await cached.embed_documents([text])
+    assert len(chunks) > 1
+    assert chunks[-1].end == len(text)
+
+
+async def test_identical_documents_at_once_cost_one_inference(cached, gated, meter):
+    gated.gate.clear()
+    gated.entered.clear()
+    calls = [asyncio.create_task(cached.embed_documents(["popular", "popular"])) for _ in range(20)]
+    assert await asyncio.to_thread(gated.entered.wait, 30)
+    gated.gate.set()
+    vectors = {id(c.vector) for call in calls for (c,) in await call}
+    assert len(vectors) == 1
+    assert gated.batches == [[3]]
+    assert meter.total("embedding_cache", outcome="miss") == 1
+    assert meter.total("embedding_cache", outcome="joined") == 39
+
+
+async def test_a_batch_of_documents_asks_for_the_unknown_ones_alone(cached, gated):
+    await cached.embed_documents(["known"])
+    known, unknown = await cached.embed_documents(["known", "something else"])
+    assert [len(batch) for batch in gated.batches] == [1, 1]
+    assert float(known[0].vector @ unknown[0].vector) < 0.9
+
+
+async def test_documents_do_not_drive_out_questions(cached, gated):
+    await cached.embed_query("often asked")
+    for number in range(5):
+        await cached.embed_documents([f"imported {number}"])
+    asked = len(gated.batches)
+    await cached.embed_query("often asked")
+    assert len(gated.batches) == asked
+
+
+async def test_a_failed_document_is_not_kept(cached, gated):
+    gated.fails = lambda batch: True
+    (outcome,) = await cached.embed_documents(["unlucky"])
+    assert isinstance(outcome, EmbeddingUnavailable)
+    gated.fails = lambda batch: False
+    ((chunk,),) = await cached.embed_documents(["unlucky"])
+    assert chunk.end == 7
+
+
+async def test_a_call_that_leaves_does_not_take_the_documents_of_others_along(cached, gated):
+    gated.gate.clear()
+    gated.entered.clear()
+    first = asyncio.create_task(cached.embed_documents(["shared document"]))
+    assert await asyncio.to_thread(gated.entered.wait, 30)
+    second = asyncio.create_task(cached.embed_documents(["shared document"]))
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    gated.gate.set()
+    ((chunk,),) = await second
+    assert chunk.end == 15
+    assert gated.batches == [[4]]
+    assert not cached._convoys
+
+
+def test_every_model_reads_what_is_surely_read():
+    assert min(spec.max_tokens for spec in MODELS.values()) - 2 >= SURELY_READ_BYTES
