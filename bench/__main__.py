@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,8 @@ BENCHMARKS = {
 
 def main() -> int:
     """Hand the rest of the command line to the benchmark's own `main`."""
+    # Ended by SIGTERM, too, a benchmark stops what it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name == "plots":
         return _redraw(RESULTS)
