@@ -1,5 +1,6 @@
 """From one caller to 64 and back: how Embedding scales out and in by its texts in flight."""
 
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from bench.timeline import (
 from bench.workload import seed_scopes, unique_searches
 
 SAMPLE_SECONDS = 1.0
+SCALE_IN_SECONDS = 240.0
 BIN_SECONDS = 3.0
 IN_FLIGHT = "fleetmem_embedding_texts_in_flight"
 
@@ -54,6 +56,7 @@ def main(
     starts: list[float] = []
     with open_service(None, **settings) as service, open_client() as client:
         seed_scopes(service.url)
+        _wait_for_one_replica(service)
         with sample_during(lambda: _look(service), SAMPLE_SECONDS) as samples:
             for number, (many, seconds) in enumerate(phases):
                 say(f"{many} callers for {seconds:.0f} s")
@@ -106,6 +109,14 @@ def draw(result: Result, folder: Path) -> None:
         "latency (ms)": {"p50": lines["p50"], "p99": lines["p99"]},
     }
     plot_panels(folder / "step.png", "Embedding under a step of load", panels)
+
+
+def _wait_for_one_replica(service: Service) -> None:
+    """Seeding scales out, too: the step begins where nothing is left of that."""
+    say("Waiting until one replica is left")
+    deadline = time.monotonic() + SCALE_IN_SECONDS
+    while _count_replicas(service.pid) > 1 and time.monotonic() < deadline:
+        time.sleep(SAMPLE_SECONDS)
 
 
 def _look(service: Service) -> dict[str, float]:

@@ -19,7 +19,7 @@ FORGETTING_SECONDS = 60.0
 TRUSTED_SECONDS = 0.2
 """Less busy time than this says nothing about the rate."""
 
-BUSY = 32
+BUSY = 96
 """Requests inside that keep every part at work; so many always get in."""
 
 UNKNOWN = 512
