@@ -13,9 +13,13 @@ from starlette.types import ASGIApp
 from serve_app.api import batch, health, memories
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
+from serve_app.api.answer_headers import AnswerHeaders
+from serve_app.api.cross_origin import open_to
 from serve_app.api.deadline import Deadline
+from serve_app.api.gate import Gate
+from serve_app.api.host_names import HostNames
 from serve_app.api.hot_routes import HotRoute, HotRoutes
-from serve_app.api.openapi import PROBLEM_RESPONSES, describe
+from serve_app.api.openapi import describe
 from serve_app.api.refusals import answer_refusal
 from serve_app.api.request_ids import RequestIds
 from serve_app.api.shield import Shield
@@ -45,10 +49,12 @@ def create_asgi_app(
     api = create_api(service, settings, metrics)
     app: ASGIApp = HotRoutes(api, _find_hot_routes(service, settings))
     app = Deadline(app, settings.request_timeout_seconds)
+    app = Gate(app, HostNames(settings.allowed_hosts, settings.loopback_only))
     app = Shield(app)
     app = Access(app, meter)
     app = Admission(app, settings.max_concurrent_requests, settings.admission_wait_seconds, meter)
-    return RequestIds(app)
+    app = open_to(settings.allowed_origins, app)
+    return RequestIds(app, AnswerHeaders(settings.hsts_seconds))
 
 
 def create_api(service: Service, settings: Settings, metrics: MetricsSource) -> FastAPI:
@@ -57,7 +63,8 @@ def create_api(service: Service, settings: Settings, metrics: MetricsSource) -> 
         title="fleetmem",
         description="Long-term memory for fleets of AI agents.",
         version=health.VERSION,
-        responses=PROBLEM_RESPONSES,
+        # The target of a redirect would carry the host that the caller named.
+        redirect_slashes=False,
     )
     api.state.service = service
     api.state.settings = settings

@@ -121,6 +121,21 @@ class Settings(BaseSettings):
         description="expected wait above which requests get 503; half of it in a lasting overload",
     )
 
+    allowed_hosts: str | None = Field(
+        None,
+        description="host names by commas, `*.` for all below, `*` for any; "
+        "unset: loopback names under `loopback_only`, else any",
+    )
+    allowed_origins: str | None = Field(
+        None, description="origins by commas whose web pages may call, `*` for any; unset: none"
+    )
+    loopback_only: bool = Field(
+        False, description="whether only this machine is served; `fleetmem up` sets it"
+    )
+    hsts_seconds: int = Field(
+        0, ge=0, description="seconds for which browsers must use TLS; only behind TLS"
+    )
+
     access_log: bool = Field(
         False, description="whether every request is logged; failed ones always are"
     )

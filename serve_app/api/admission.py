@@ -67,7 +67,6 @@ class Admission:
         headers = [
             (b"content-type", b"application/problem+json"),
             (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
             (b"retry-after", str(seconds).encode()),
         ]
         await send({"type": "http.response.start", "status": 503, "headers": headers})

@@ -36,7 +36,7 @@ def _read_draft(item: object, caller: Principal) -> MemoryDraft | FleetmemError:
     try:
         return BatchItem.model_validate(item).to_draft(caller)
     except ValidationError as error:
-        return refuse_fields([dict(fault) for fault in error.errors()])
+        return refuse_fields([dict(fault) for fault in error.errors()], BatchItem.model_fields)
 
 
 def _tell(outcome: Memory | FleetmemError) -> BatchOutcome:

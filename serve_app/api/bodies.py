@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serve_app.api.deadline import READING_BODY
 from serve_app.api.errors import (
     BodyTooLarge,
     DuplicateKey,
@@ -107,11 +108,13 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise BodyTooLarge(f"The body may have {limit} bytes.")
     body = bytearray()
     begun = False
+    request.scope[READING_BODY] = True
     async for chunk in request.stream():
         if len(body) + len(chunk) > limit:
             raise BodyTooLarge(f"The body may have {limit} bytes.")
         body += chunk
         begun = begun or _require_object(body)
+    request.scope[READING_BODY] = False
     return bytes(body)
 
 

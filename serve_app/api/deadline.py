@@ -5,11 +5,18 @@ from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.api.errors import BodyTooSlow
 from serve_app.core.errors import DeadlineExceeded
+
+READING_BODY = "fleetmem.reading_body"
+"""True in the scope while a body is awaited."""
 
 
 class Deadline:
-    """Raises DeadlineExceeded after `seconds`; an answer that has begun may take longer."""
+    """Raises DeadlineExceeded after `seconds`, or BodyTooSlow while the body is still to come.
+
+    An answer that has begun may take longer.
+    """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app = app
@@ -27,6 +34,8 @@ class Deadline:
         except TimeoutError:
             if not timer.expired():
                 raise
+            if scope.get(READING_BODY):
+                raise BodyTooSlow("the body came too slowly") from None
             raise DeadlineExceeded("the request took too long") from None
 
 

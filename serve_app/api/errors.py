@@ -60,6 +60,30 @@ class MethodNotAllowed(FleetmemError):
     code = "method_not_allowed"
 
 
+class BodyTooSlow(FleetmemError):
+    """The body did not arrive within the time of a request; nothing was begun."""
+
+    code = "body_too_slow"
+
+
+class UriTooLong(FleetmemError):
+    """Path and query have more bytes than any route needs."""
+
+    code = "uri_too_long"
+
+
+class HostNotAllowed(FleetmemError):
+    """The Host header names another service than this one."""
+
+    code = "host_not_allowed"
+
+
+class HeadersTooLarge(FleetmemError):
+    """There are too many headers, or they are too long."""
+
+    code = "headers_too_large"
+
+
 class BodyTooLarge(FleetmemError):
     """The body has more bytes than the route reads."""
 
@@ -67,7 +91,7 @@ class BodyTooLarge(FleetmemError):
 
 
 class UnsupportedMediaType(FleetmemError):
-    """The body does not claim to be JSON."""
+    """The body does not claim to be plain JSON."""
 
     code = "unsupported_media_type"
 
@@ -103,14 +127,24 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     MethodNotAllowed: Answer(
         405, "Method not allowed", "This path does not take this method; see the Allow header."
     ),
+    BodyTooSlow: Answer(
+        408, "The body came too slowly", "The body did not arrive within the time of a request."
+    ),
     Conflict: Answer(
         409, "The memory changed meanwhile", "The memory was changed by somebody else; try again."
     ),
     BodyTooLarge: Answer(413, "The body is too large"),
+    UriTooLong: Answer(414, "The URI is too long"),
     UnsupportedMediaType: Answer(
-        415, "Unsupported media type", "Send the body with Content-Type: application/json."
+        415,
+        "Unsupported media type",
+        "Send the body with Content-Type: application/json and without Content-Encoding.",
+    ),
+    HostNotAllowed: Answer(
+        421, "Not this host", "The Host header names another service; see allowed_hosts."
     ),
     InvalidInput: Answer(422, "Invalid input"),
+    HeadersTooLarge: Answer(431, "The headers are too large"),
     FleetmemError: Answer(
         500, "Internal error", "Something went wrong here; the log has it under the request id."
     ),

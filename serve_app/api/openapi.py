@@ -1,34 +1,98 @@
-"""The OpenAPI description: the settings' defaults, and problems as they are sent."""
+"""The OpenAPI description: the settings' defaults, and every status with its codes."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 
+from serve_app.api.errors import (
+    ANSWERS,
+    BadRequest,
+    BodyTooLarge,
+    BodyTooSlow,
+    DuplicateKey,
+    HeadersTooLarge,
+    HostNotAllowed,
+    InvalidEncoding,
+    MalformedJson,
+    MethodNotAllowed,
+    NestingTooDeep,
+    NotReady,
+    RouteNotFound,
+    UnsupportedMediaType,
+    UriTooLong,
+)
 from serve_app.api.problems import MEDIA_TYPE, Problem
+from serve_app.core.errors import Conflict, FleetmemError, InvalidInput, NotFound, Unavailable
 from serve_app.settings import Settings
 
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "the request is refused; see `code`"},
-    "5XX": {"model": Problem, "description": "the service cannot answer now; see `code`"},
-}
-"""What every route may answer besides its own."""
+Errors = frozenset[type[FleetmemError]]
+
+NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
+"""What a path or a method answers that no operation describes."""
+
+OF_A_BODY: Errors = frozenset(
+    {MalformedJson, DuplicateKey, NestingTooDeep, BodyTooSlow, BodyTooLarge, InvalidInput}
+)
+OF_A_MEMORY: Errors = frozenset({NotFound, InvalidInput})
+OF_A_CHANGE: Errors = frozenset({Conflict})
+OF_READINESS: Errors = frozenset({NotReady})
+OF_ALL: Errors = frozenset(
+    {BadRequest, InvalidEncoding, UriTooLong, UnsupportedMediaType, HostNotAllowed}
+    | {HeadersTooLarge, FleetmemError}
+    | {error for error in ANSWERS if issubclass(error, Unavailable)} - OF_READINESS
+)
 
 
 def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of `app`, made once."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
-        fields = document["components"]["schemas"]["SearchRequest"]["properties"]
+        schemas = document["components"]["schemas"]
+        fields = schemas["SearchRequest"]["properties"]
         fields["top_k"]["default"] = settings.default_top_k
         fields["alpha"]["default"] = settings.default_alpha
-        for path in document["paths"].values():
-            for operation in path.values():
-                _tell_problems(operation["responses"])
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                operation["responses"].pop("422", None)
+                for status, codes in _refusals(path, method, operation):
+                    operation["responses"][status] = _tell(status, codes)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _tell_problems(responses: dict[str, Any]) -> None:
-    for status in PROBLEM_RESPONSES:
-        content = responses[str(status)]["content"]
-        content[MEDIA_TYPE] = content.pop(next(iter(content)))
+def find_errors(path: str, method: str, takes_input: bool) -> Errors:
+    """What an operation may answer besides its own; `takes_input` is parameters or a body."""
+    found = OF_ALL
+    if takes_input:
+        found |= {InvalidInput}
+    if method in ("post", "patch"):
+        found |= OF_A_BODY
+    if "{memory_id}" in path:
+        found |= OF_A_MEMORY
+    if method == "patch":
+        found |= OF_A_CHANGE
+    if path == "/readyz":
+        found |= OF_READINESS
+    return found
+
+
+def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Each status with the codes that it stands for."""
+    errors = find_errors(path, method, "parameters" in operation or "requestBody" in operation)
+    statuses = sorted({ANSWERS[error].status for error in errors})
+    for status in statuses:
+        codes = sorted(error.code for error in errors if ANSWERS[error].status == status)
+        yield str(status), codes
+
+
+def _tell(status: str, codes: list[str]) -> dict[str, Any]:
+    phrase = HTTPStatus(int(status)).phrase
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {
+        "description": f"{phrase}: {', '.join(f'`{code}`' for code in codes)}",
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }

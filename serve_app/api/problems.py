@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): how every refusal and failure leaves the HTTP door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -49,12 +50,16 @@ FIELD_CODES = {
 
 OTHER_FIELD_CODE = "invalid"
 
+LONGEST_GUESSED = 64
+"""Characters of an unknown name that are compared: the cost grows with their square."""
+
 
 MESSAGES = {
     "model_type": "Input should be an object",
     "model_attributes_type": "Input should be an object",
+    "uuid_parsing": "Input should be a UUID",
 }
-"""Where the validator speaks of Python."""
+"""Where the validator speaks of Python, or quotes what was sent."""
 
 
 def is_none(value: object) -> bool:
@@ -94,18 +99,30 @@ class FieldsRefused(InvalidInput):
         self.faults = faults
 
 
-def refuse_fields(errors: Sequence[Mapping[str, Any]]) -> FieldsRefused:
-    """The refusal that pydantic's `errors` amount to, without the values that were sent."""
-    return FieldsRefused([_fault(error) for error in errors])
+def refuse_fields(errors: Sequence[Mapping[str, Any]], known: Iterable[str] = ()) -> FieldsRefused:
+    """The refusal that pydantic's `errors` amount to, without the values that were sent.
+
+    An unknown field is told with the nearest of the `known` ones.
+    """
+    names = list(known)
+    return FieldsRefused([_fault(error, names) for error in errors])
 
 
-def _fault(error: Mapping[str, Any]) -> FieldFault:
+def _fault(error: Mapping[str, Any], known: list[str]) -> FieldFault:
     place = [str(part) for part in error["loc"]]
     if place and place[0] in ("body", "query", "path"):
         place = place[1:] or place
     code = FIELD_CODES.get(error["type"], OTHER_FIELD_CODE)
     message = MESSAGES.get(error["type"]) or error["msg"]
+    if code == "unknown_field":
+        message = _hint(place[-1][:LONGEST_GUESSED], known)
     return FieldFault(field=".".join(place) or "body", code=code, message=message)
+
+
+def _hint(name: str, known: list[str]) -> str:
+    nearest = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return f"There is no such field here{hint}"
 
 
 def describe_problem(error: Exception) -> Problem:
@@ -133,7 +150,7 @@ def describe_problem(error: Exception) -> Problem:
 def answer_error(error: Exception) -> JSONResponse:
     """The response of any exception."""
     problem = describe_problem(error)
-    headers = {"cache-control": "no-store"}
+    headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after)
     return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)

@@ -1,6 +1,10 @@
 """What the framework refuses by itself, told in our words."""
 
+from inspect import get_annotations
+from typing import get_args
+
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,13 +17,23 @@ from serve_app.core.errors import FleetmemError
 async def answer_refusal(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses (routes, methods, fields), told in our words."""
     if isinstance(error, RequestValidationError):
-        return answer_error(refuse_fields(error.errors()))
+        return answer_error(refuse_fields(error.errors(), _known_fields(request)))
     if not isinstance(error, HTTPException):
         return answer_error(error)
     response = answer_error(_translate(error))
     if error.status_code == 405:
         response.headers["allow"] = _allowed(request)
     return response
+
+
+def _known_fields(request: Request) -> set[str]:
+    """The names that the route's own models know."""
+    annotations = get_annotations(request.scope["endpoint"])
+    kinds = [
+        (get_args(kind) or (kind,))[0] for name, kind in annotations.items() if name != "return"
+    ]
+    models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return {name for model in models for name in model.model_fields}
 
 
 def _translate(error: HTTPException) -> FleetmemError:

@@ -4,37 +4,53 @@ import re
 from functools import partial
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.api.answer_headers import AnswerHeaders, RawHeaders
 from serve_app.logs import REQUEST_ID
 
-HEADER = "x-request-id"
-SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+RAW_HEADER = b"x-request-id"
+SANE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """What may stand in a header and in a log without harm."""
+
+TOLD_BY_SERVE = "fleetmem.request_id_is_told"
+"""In the scope where Serve adds the id to the answer by itself."""
 
 
 class RequestIds:
-    """Takes the caller's x-request-id when it is sane, and makes one up otherwise."""
+    """Takes the caller's x-request-id when it is sane, and makes one up otherwise.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The headers of every answer are added here, too: one look at the answer is enough.
+    """
+
+    def __init__(self, app: ASGIApp, answer_headers: AnswerHeaders) -> None:
         self.app = app
+        self._answer_headers = answer_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold the id while the request is served."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if SANE.fullmatch(given) else str(uuid4())
+        request_id = _read_id(scope["headers"]) or str(uuid4())
+        headers = self._answer_headers.choose(scope["path"])
+        if TOLD_BY_SERVE not in scope:
+            headers = (*headers, (RAW_HEADER, request_id.encode()))
         token = REQUEST_ID.set(request_id)
         try:
-            await self.app(scope, receive, partial(_send_with_id, send, request_id))
+            await self.app(scope, receive, partial(_send_with, send, headers))
         finally:
             REQUEST_ID.reset(token)
 
 
-async def _send_with_id(send: Send, request_id: str, message: Message) -> None:
+def _read_id(headers: list[tuple[bytes, bytes]]) -> str | None:
+    for name, value in headers:
+        if name == RAW_HEADER:
+            return value.decode() if SANE.fullmatch(value) else None
+    return None
+
+
+async def _send_with(send: Send, headers: RawHeaders, message: Message) -> None:
     if message["type"] == "http.response.start":
-        MutableHeaders(scope=message)[HEADER] = request_id
+        message["headers"] = [*message.get("headers", ()), *headers]
     await send(message)

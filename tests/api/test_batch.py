@@ -86,3 +86,12 @@ async def test_a_database_that_is_away_fails_the_whole(client: httpx.AsyncClient
     world.memories.down = True
     response = await client.post("/v1/memories/batch", json={"memories": [item("tea")]})
     assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
+
+
+async def test_an_unknown_field_is_told_with_the_nearest_one(client: httpx.AsyncClient):
+    answer = await send(client, item("c", importence=1), item("c", zzz=1))
+    messages = [outcome["error"]["errors"][0]["message"] for outcome in answer["results"]]
+    assert messages == [
+        "There is no such field here; did you mean importance?",
+        "There is no such field here",
+    ]

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -56,3 +57,27 @@ async def test_the_deadline_raises_for_the_shield():
 
     with pytest.raises(DeadlineExceeded):
         await Deadline(hang, 0.01)(SCOPE, None, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/memories", "/v1/memories/batch"])
+async def test_a_body_that_comes_too_slowly_is_408(world: World, path: str):
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    settings = Settings(request_timeout_seconds=0.02)
+    app = create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
+    async with open_client(app) as client:
+        headers = {"content-type": "application/json"}
+        response = await client.post(path, content=trickle(), headers=headers)
+    assert (response.status_code, response.json()["code"]) == (408, "body_too_slow")
+
+
+async def test_what_takes_too_long_behind_a_read_body_is_503(world: World):
+    world.embedder.interrupt = asyncio.Event().wait
+    settings = Settings(request_timeout_seconds=0.02)
+    app = create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
+    async with open_client(app) as client:
+        body = {"agent_id": "a", "user_id": "u", "content": "c"}
+        response = await client.post("/v1/memories", json=body)
+    assert (response.status_code, response.json()["code"]) == (503, "deadline_exceeded")

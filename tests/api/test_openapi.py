@@ -5,6 +5,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serve_app.api.errors import ANSWERS
+from serve_app.api.openapi import NOBODYS, find_errors
 from serve_app.asgi import create_api
 from serve_app.metering import PrometheusMeter
 from serve_app.settings import Settings
@@ -26,14 +28,55 @@ def test_it_is_made_once(api: FastAPI):
     assert api.openapi() is api.openapi()
 
 
+def refusals(api: FastAPI, path: str, method: str) -> dict[str, Any]:
+    responses = api.openapi()["paths"][path][method]["responses"]
+    return {status: told for status, told in responses.items() if int(status) >= 400}
+
+
 def test_every_operation_tells_of_problems(api: FastAPI):
-    for path in api.openapi()["paths"].values():
-        for operation in path.values():
-            for status in ("4XX", "5XX"):
-                assert list(operation["responses"][status]["content"]) == [
-                    "application/problem+json"
-                ]
-            assert "422" not in operation["responses"]
+    for path, operations in api.openapi()["paths"].items():
+        for method in operations:
+            told = refusals(api, path, method)
+            assert {"400", "414", "415", "421", "431", "500", "503"} <= set(told)
+            for answer in told.values():
+                assert list(answer["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "own"),
+    [
+        ("/livez", "get", set()),
+        ("/v1/memories", "get", {"422"}),
+        ("/v1/memories", "post", {"408", "413", "422"}),
+        ("/v1/memories/{memory_id}", "get", {"404", "422"}),
+        ("/v1/memories/{memory_id}", "delete", {"404", "422"}),
+        ("/v1/memories/{memory_id}", "patch", {"404", "408", "409", "413", "422"}),
+    ],
+)
+def test_an_operation_tells_of_its_own_refusals(
+    api: FastAPI, path: str, method: str, own: set[str]
+):
+    everywhere = {"400", "414", "415", "421", "431", "500", "503"}
+    assert set(refusals(api, path, method)) == everywhere | own
+
+
+def test_a_status_names_its_codes(api: FastAPI):
+    told = refusals(api, "/v1/memories", "post")
+    assert told["413"]["description"] == "Request Entity Too Large: `body_too_large`"
+    assert "`duplicate_key`" in told["400"]["description"]
+    assert "`not_ready`" in refusals(api, "/readyz", "get")["503"]["description"]
+    assert "`not_ready`" not in told["503"]["description"]
+
+
+def test_every_error_of_the_table_is_some_operations_or_nobodys():
+    found = {
+        error
+        for path in ("/readyz", "/v1/memories/{memory_id}")
+        for method in ("get", "patch")
+        for error in find_errors(path, method, True)
+    }
+    assert found | NOBODYS == set(ANSWERS)
+    assert not found & NOBODYS
 
 
 def test_a_change_is_not_described_as_nullable(api: FastAPI):
