@@ -29,6 +29,12 @@ SERVING_ENVIRONMENT = {
     "RAY_metrics_report_interval_ms": "2000",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
+    # Serve obeys some headers of the caller, and fails on bytes in them: they stay outside.
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve_app.api.threshold.stand_before_serve",
+    # HAProxy passes X-Forwarded-* on as callers write them: nobody is believed.
+    "FORWARDED_ALLOW_IPS": "nobody",
+    # An hour, otherwise, for a client that sends nothing more.
+    "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "60",
     # ONNX threads are set by FLEETMEM_EMBEDDING_THREADS.
     "OMP_NUM_THREADS": "1",
 }
