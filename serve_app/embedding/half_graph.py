@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-LAST_OF_ENCODER = "SkipLayerNormalization"
+LAST_OF_ENCODER = "LayerNormalization"
 WIDENED = "hidden.fp32"
 
 
