@@ -35,7 +35,8 @@ class ReplicaLost(Unavailable):
 async def call_once(response: Awaitable[Any], seconds: float) -> Any:
     """Await one remote call for at most `seconds`; raises FleetmemErrors only, or a bug."""
     try:
-        return await asyncio.wait_for(response, seconds)
+        async with asyncio.timeout(seconds):
+            return await response
     except TimeoutError:
         raise DeadlineExceeded("no answer in time; try again") from None
     except BackPressureError as error:
@@ -51,16 +52,25 @@ async def call_once(response: Awaitable[Any], seconds: float) -> Any:
 async def call_until(call: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Make a call that may run twice, again while replicas are lost and `seconds` last."""
     deadline = asyncio.get_running_loop().time() + seconds
+    try:
+        # Nearly always enough, and without the cost of what repeats.
+        return await call_once(call(), seconds)
+    except ReplicaLost:
+        return await _repeat(call, deadline)
+
+
+async def _repeat(call: Callable[[], Awaitable[T]], deadline: float) -> T:
+    """Try again until `deadline`, in the loop's time; raises the last loss."""
+    now = asyncio.get_running_loop().time
     attempts = AsyncRetrying(
         retry=retry_if_exception_type(ReplicaLost),
-        stop=stop_after_delay(seconds),
+        stop=stop_after_delay(max(deadline - now(), 0)),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,
     )
     async for attempt in attempts:
         with attempt:
-            remaining = deadline - asyncio.get_running_loop().time()
-            return await call_once(call(), max(remaining, 0.001))
+            return await call_once(call(), max(deadline - now(), 0.001))
     raise AssertionError("unreachable: the last attempt re-raises")
 
 
