@@ -41,6 +41,9 @@ SERVING_ENVIRONMENT = {
 
 PORTS = range(20_000, 30_000)
 
+HEADER_SECONDS = 10
+"""How long HAProxy waits for the headers of a request, from their first byte on."""
+
 LOOPBACK_ENVIRONMENT = {
     # Ray gives a node its outward address on Linux unless it is told there is no cluster.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -121,10 +124,11 @@ def _make_token(run_directory: Path) -> Path:
 
 
 def _write_haproxy_wrapper(directory: Path) -> Path:
-    """A HAProxy that serves its metrics and statistics on loopback.
+    """A HAProxy that serves its metrics and statistics on loopback, and waits for no slow headers.
 
-    Serve's template binds both everywhere and has no setting for it; it starts this file instead
-    of HAProxy, with `-f CONFIG` among the arguments, at every reload.
+    Serve's template binds both everywhere, sets no time for a request's headers, and has no
+    setting for either; it starts this file instead of HAProxy, with `-f CONFIG` among the
+    arguments, at every reload.
     """
     path = directory / "haproxy"
     path.write_text(
@@ -132,7 +136,9 @@ def _write_haproxy_wrapper(directory: Path) -> Path:
 before=
 for argument in "$@"; do
   if [ "$before" = "-f" ]; then
-    sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' "$argument"
+    sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' \\
+      -e '/timeout http-request /d' \\
+      -e 's/^defaults$/&\\n    timeout http-request {HEADER_SECONDS}s/' "$argument"
   fi
   before=$argument
 done

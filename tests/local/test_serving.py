@@ -44,6 +44,16 @@ def test_haproxy_binds_loopback_whatever_the_template_says(tmp_path: Path) -> No
     assert binds == ["127.0.0.1:9101", "127.0.0.1:8404", "127.0.0.1:8000"]
 
 
+def test_haproxy_waits_for_no_slow_headers_however_often_it_is_reloaded(tmp_path: Path) -> None:
+    wrapper = serving_environment(tmp_path, "127.0.0.1")["RAY_SERVE_HAPROXY_BINARY_PATH"]
+    configuration = tmp_path / "haproxy.cfg"
+    configuration.write_text("defaults\n    mode http\n    timeout client 60s\n")
+    for _ in range(2):
+        subprocess.run([wrapper, "-c", "-f", str(configuration)], check=False, capture_output=True)
+    lines = [line.strip() for line in configuration.read_text().splitlines()]
+    assert lines == ["defaults", "timeout http-request 10s", "mode http", "timeout client 60s"]
+
+
 def test_the_wrapper_becomes_haproxy(tmp_path: Path) -> None:
     wrapper = serving_environment(tmp_path, "127.0.0.1")["RAY_SERVE_HAPROXY_BINARY_PATH"]
     said = subprocess.run([wrapper, "-v"], check=True, capture_output=True, text=True).stdout
