@@ -42,7 +42,7 @@ class Gate:
         if host is None:
             if scope["http_version"] != "1.0":
                 raise BadRequest("no Host header")
-        elif not self._host_names.know(host) and scope["path"] not in PROBES:
+        elif not self._host_names.knows(host) and scope["path"] not in PROBES:
             raise HostNotAllowed("another host is meant")
 
 

@@ -25,7 +25,7 @@ class HostNames:
         self._any = ANY in listed or (not listed and not loopback_only)
         self._known: set[bytes] = set()
 
-    def know(self, host: bytes) -> bool:
+    def knows(self, host: bytes) -> bool:
         """Whether a Host header, port or not, names this service."""
         if self._any or host in self._known:
             return True
