@@ -17,6 +17,7 @@ import httpx
 from bench.reporting import say
 from serve_app.local.processes import descendants, end_processes
 from serve_app.local.serving import free_ports
+from serve_app.settings import Settings
 
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
@@ -40,8 +41,9 @@ class Service:
 def open_service(host: str | None = None, **settings: str) -> Generator[Service]:
     """A service that is ready, and gone with its data afterwards; `host` takes a running one.
 
-    `settings` are environment variables of the service (FLEETMEM_...). Raises ServiceNotReady.
+    `settings` are named as in the README, or as in the environment. Raises ServiceNotReady.
     """
+    settings = {_name_variable(name): value for name, value in settings.items()}
     if host is not None:
         _require_ready(host)
         yield Service(host.rstrip("/"))
@@ -54,6 +56,14 @@ def open_service(host: str | None = None, **settings: str) -> Generator[Service]
             yield started.wait_until_ready()
         finally:
             started.stop()
+
+
+def _name_variable(setting: str) -> str:
+    """The environment's name of a setting; a wrong name would measure the default unnoticed."""
+    field = setting.lower().removeprefix("fleetmem_")
+    if field not in Settings.model_fields:
+        sys.exit(f"there is no setting {setting}; the README lists them")
+    return f"FLEETMEM_{field.upper()}"
 
 
 class _StartedService:

@@ -1,5 +1,7 @@
 """Embedding: an autoscaled deployment that batches ONNX inference by its tokens."""
 
+import os
+
 from ray import serve
 
 from deployments.metrics import RayMeter
@@ -7,6 +9,9 @@ from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT
 from deployments.wire import pack, unpack
 from serve_app.embedding.batcher import open_batcher
 from serve_app.settings import load_settings
+
+NICENESS = 5
+"""Inference takes whatever core is free; what is short (HTTP, SQL) goes first on a shared one."""
 
 
 @serve.deployment(
@@ -21,6 +26,7 @@ class Embedding:
     """Ready once the model is loaded, verified and warm."""
 
     def __init__(self, config: str | None) -> None:
+        os.nice(NICENESS)
         self._meter = RayMeter()
         self._batcher = open_batcher(load_settings(config), self._meter)
 

@@ -116,9 +116,9 @@ class Settings(BaseSettings):
         1024, ge=1, description="requests an ingress replica works on; more get 503 at once"
     )
     admission_wait_seconds: float = Field(
-        0.9,
+        0.6,
         gt=0,
-        description="expected wait above which requests get 503; half of it in a lasting overload",
+        description="expected wait above which requests get 503; a third in a lasting overload",
     )
 
     allowed_hosts: str | None = Field(

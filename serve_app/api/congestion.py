@@ -19,13 +19,13 @@ FORGETTING_SECONDS = 60.0
 TRUSTED_SECONDS = 0.2
 """Less busy time than this says nothing about the rate."""
 
-BUSY = 96
+BUSY = 64
 """Requests inside that keep every part at work; so many always get in."""
 
 UNKNOWN = 512
 """Requests inside that are too many as long as no rate is known."""
 
-STRICTEST = 0.5
+STRICTEST = 0.35
 """The share of the budget that is left while most requests are refused."""
 
 
@@ -33,7 +33,7 @@ class Congestion:
     """Counts in and out, and keeps the rate of answers and the share of refusals.
 
     A short peak may wait for `budget` seconds. As long as more come than can be served the budget
-    is smaller, down to its half: what is always full brings no more through than what is half full.
+    shrinks to a third: what is always full brings no more through than what is a third full.
     """
 
     def __init__(self, budget: float) -> None:
