@@ -16,6 +16,7 @@ PAGE_POLICY = (
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 EVERYWHERE: RawHeaders = (
+    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -31,7 +32,6 @@ class AnswerHeaders:
             transport = ((b"strict-transport-security", b"max-age=%d" % hsts_seconds),)
         everywhere = EVERYWHERE + transport
         self._data: RawHeaders = (
-            (b"cache-control", b"no-store"),
             (b"content-security-policy", DATA_POLICY),
             *everywhere,
         )
