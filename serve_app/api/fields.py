@@ -12,6 +12,9 @@ from pydantic_core import PydanticCustomError
 from serve_app.core.errors import InvalidInput
 from serve_app.core.text import require_storable
 
+DUST = 1e-9
+"""Far below what a score of four decimals can show."""
+
 IMPORTANCE_SCALE = 2.0
 """memex's importance runs from 0 to 2, ours from 0 to 1."""
 
@@ -23,6 +26,11 @@ def _require_text(text: str) -> str:
         raise PydanticCustomError(
             "unstorable_text", "{reason}", {"reason": refusal.message}
         ) from refusal
+
+
+def _drop_dust(number: float) -> float:
+    """Postgres refuses a product that underflows, where Python gives 0."""
+    return number if number > DUST else 0.0
 
 
 def _read_moment(value: object) -> datetime:
@@ -78,8 +86,14 @@ Content = Annotated[
 Question = Annotated[
     str, Field(strict=True, min_length=1, max_length=2000), AfterValidator(_require_text)
 ]
-Importance = Annotated[float, Field(strict=True, ge=0, le=IMPORTANCE_SCALE, allow_inf_nan=False)]
-Weight = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Importance = Annotated[
+    float,
+    Field(strict=True, ge=0, le=IMPORTANCE_SCALE, allow_inf_nan=False),
+    AfterValidator(_drop_dust),
+]
+Weight = Annotated[
+    float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(_drop_dust)
+]
 TopK = Annotated[int, Field(strict=True, ge=1, le=50)]
 Flag = Annotated[bool, Field(strict=True)]
 MemoryType = Literal["episodic", "semantic", "procedural"]

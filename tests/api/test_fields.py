@@ -93,3 +93,9 @@ def test_a_cursor_comes_back_as_it_went():
 @pytest.mark.parametrize("value", ["", "AAAA", "é", "not base64!", str(uuid4()), 7])
 def test_what_is_no_cursor_is_refused(value: object):
     assert fault(Cursor, value) == "not_a_cursor"
+
+
+def test_what_underflows_in_a_product_is_nothing():
+    for kind in (Weight, Importance):
+        assert TypeAdapter(kind).validate_python(1e-278) == 0.0
+        assert TypeAdapter(kind).validate_python(1e-6) == 1e-6
