@@ -245,8 +245,10 @@ begin
       -- Whole lists.
       when 'ivfflat' then v_probes * v_index.rows_at_build / v_index.lists
       -- Of each (table / scope) vectors that are walked through, one matches; each costs 40 times
-      -- what one costs in a row: (wanted * table / scope) * 40 = scope.
-      else sqrt(40.0 * greatest(64, 8 * p_top_k) * v_index.rows_at_build) end);
+      -- what one costs in a row: (wanted * table / scope) * 40 = scope. Where age or importance
+      -- count, too, the nearest prove nothing until they are many.
+      else sqrt(40.0 * greatest(64, 8 * p_top_k) * v_index.rows_at_build
+                * case when p_weights[2] > 0 or p_weights[3] > 0 then 16 else 1 end) end);
     -- What matches counts, not what the scope holds: an index finds a rare kind late, if at all.
     perform 1 from memory_vectors v
       where v.scope_id = v_scope and v.active and (p_kind is null or v.kind = p_kind)
