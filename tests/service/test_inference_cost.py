@@ -5,7 +5,7 @@ import asyncio
 import httpx
 
 from tests.service.running import RunningService, wait_until
-from tests.service.test_metrics import read, value
+from tests.service.test_metrics import Samples, read, read_settled, value
 
 CALLERS = 100
 SENT, LOOKED_UP = "coalesced_batch_size_count", "embedding_cache_total"
@@ -20,8 +20,7 @@ async def ask_together(service: RunningService, query: str, callers: int) -> Non
     assert {answer.status_code for answer in answers} == {200}
 
 
-def costs(service: RunningService) -> dict[str, float]:
-    samples = read(service)
+def costs(samples: Samples) -> dict[str, float]:
     outcomes = ("miss", "joined", "hit")
     asked = {outcome: value(samples, LOOKED_UP, outcome=outcome) for outcome in outcomes}
     return asked | {"sent": value(samples, SENT, call="embed_query")}
@@ -29,10 +28,10 @@ def costs(service: RunningService) -> dict[str, float]:
 
 def spend(service: RunningService, query: str, callers: int) -> dict[str, float]:
     """What so many concurrent callers of one question add; `sent` are calls of the embedder."""
-    before = costs(service)
+    before = costs(read_settled(service))
 
     def grown() -> dict[str, float]:
-        return {name: now - before[name] for name, now in costs(service).items()}
+        return {name: now - before[name] for name, now in costs(read(service)).items()}
 
     def all_are_counted() -> bool:
         now = grown()

@@ -23,9 +23,19 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples.get((f"fleetmem_{name}", tuple(sorted(labels.items()))), 0.0)
 
 
+def read_settled(service: RunningService) -> Samples:
+    """What is told once all that was counted before has been told: counts leave in their order."""
+    marker = {"method": "HEAD", "route": "/v1/memories/batch", "status": "405"}
+    before = value(read(service), "http_requests_total", **marker)
+    with service.client() as client:
+        client.head("/v1/memories/batch")
+    wait_until(lambda: value(read(service), "http_requests_total", **marker) > before, 20)
+    return read(service)
+
+
 def test_what_every_deployment_counts_is_there(service: RunningService) -> None:
     route = {"method": "POST", "route": "/v1/memories/search", "status": "200"}
-    before = read(service)
+    before = read_settled(service)
     with service.client() as client:
         for number in range(3):
             client.post("/v1/memories/search", json=SEARCH | {"query": f"question {number}"})
