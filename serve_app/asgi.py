@@ -27,6 +27,8 @@ from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
 
+ROUTERS = (health.router, batch.router, memories.router)
+
 HOT = (memories.search, memories.remember)
 """The endpoints that answer nearly all of the load."""
 
@@ -69,8 +71,8 @@ def create_api(service: Service, settings: Settings, metrics: MetricsSource) -> 
     api.state.service = service
     api.state.settings = settings
     api.state.metrics = metrics
-    for door in (health, batch, memories):
-        api.include_router(door.router)
+    for router in ROUTERS:
+        api.include_router(router)
     for refusal in (RequestValidationError, HTTPException):
         api.add_exception_handler(refusal, answer_refusal)
     api.openapi = partial(describe, api, settings)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from serve_app.api.bodies import BatchRoute
-from serve_app.api.caller import Caller, Serving
+from serve_app.api.caller import Serving, Writer
 from serve_app.api.problems import describe_problem, refuse_fields
 from serve_app.api.requests import BatchItem, BatchRequest
 from serve_app.api.responses import BatchOutcome, BatchResponse, MemoryResponse
@@ -16,7 +16,7 @@ router = APIRouter(route_class=BatchRoute, tags=["memories"])
 
 
 @router.post("/v1/memories/batch")
-async def remember_many(body: BatchRequest, service: Serving, caller: Caller) -> BatchResponse:
+async def remember_many(body: BatchRequest, service: Serving, caller: Writer) -> BatchResponse:
     """Store up to 1,000 memories; the outcomes stand in the order of the request."""
     readings = [_read_draft(item, caller) for item in body.memories]
     drafts = [reading for reading in readings if isinstance(reading, MemoryDraft)]

@@ -1,18 +1,32 @@
 """Who calls, and whom they call: what every route is given."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
 
-from serve_app.core.principal import Principal
+from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, Principal
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
 
 
-async def identify() -> Principal:
+async def identify(request: Request) -> Principal:
     """The caller; there is one tenant as long as no keys are issued."""
     return Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A route's demand: the caller's key must carry `scope`."""
+
+    scope: str
+
+    async def __call__(self, request: Request) -> Principal:
+        """The caller; raises Forbidden."""
+        caller = await identify(request)
+        caller.require(self.scope)
+        return caller
 
 
 async def find_service(request: Request) -> Service:
@@ -25,6 +39,16 @@ async def find_settings(request: Request) -> Settings:
     return request.app.state.settings
 
 
-Caller = Annotated[Principal, Depends(identify)]
+Reader = Annotated[Principal, Depends(Needs(MEMORY_READ))]
+Writer = Annotated[Principal, Depends(Needs(MEMORY_WRITE))]
 Serving = Annotated[Service, Depends(find_service)]
 Knobs = Annotated[Settings, Depends(find_settings)]
+
+
+def find_needs(annotation: object) -> Needs:
+    """The demand within an annotation such as Reader; raises LookupError when there is none."""
+    for mark in getattr(annotation, "__metadata__", ()):
+        needs = getattr(mark, "dependency", None)
+        if isinstance(needs, Needs):
+            return needs
+    raise LookupError("the caller of a route is annotated with the scope that it needs")

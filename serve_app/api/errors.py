@@ -11,9 +11,11 @@ from serve_app.core.errors import (
     DeadlineExceeded,
     EmbeddingUnavailable,
     FleetmemError,
+    Forbidden,
     InvalidInput,
     NotFound,
     Overloaded,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -122,6 +124,10 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     NestingTooDeep: Answer(400, "The body is nested too deep"),
     InvalidEncoding: Answer(400, "Not UTF-8"),
     BadRequest: Answer(400, "Bad request", "The request cannot be read."),
+    Unauthenticated: Answer(
+        401, "A valid key is needed", "Send a valid key as Authorization: Bearer <key>."
+    ),
+    Forbidden: Answer(403, "The key lacks a scope"),
     NotFound: Answer(404, "Memory not found", "Memory not found or does not belong to this agent."),
     RouteNotFound: Answer(404, "Nothing is here", "No route has this path; see /docs."),
     MethodNotAllowed: Answer(

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.bodies import JsonRoute, read_document
-from serve_app.api.caller import identify
+from serve_app.api.caller import find_needs
 from serve_app.api.problems import refuse_fields
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
@@ -31,17 +31,18 @@ class HotRoute:
         self._write = annotations["return"].__pydantic_serializer__.to_json
         world: dict[str, Any] = {"service": service, "settings": settings}
         self._world = {name: world[name] for name in annotations if name in world}
+        self._needs = find_needs(annotations["caller"])
         self._status = route.status_code or 200
         self._limit = JsonRoute.body_limit(settings)
 
     async def answer(self, request: Request) -> Response:
         """What the framework would answer to this request."""
         _, document = await read_document(request, self._limit)
+        caller = await self._needs(request)
         try:
             body = self._read.model_validate(document)
         except ValidationError as error:
             raise refuse_fields([dict(fault) for fault in error.errors()]) from None
-        caller = await identify()
         result = await self.route.endpoint(body=body, caller=caller, **self._world)
         return Response(self._write(result), self._status, media_type="application/json")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from serve_app.api.bodies import JsonRoute
-from serve_app.api.caller import Caller, Knobs, Serving
+from serve_app.api.caller import Knobs, Reader, Serving, Writer
 from serve_app.api.fields import Text
 from serve_app.api.requests import ListQuery, MemoryCreate, MemoryPatch, SearchRequest
 from serve_app.api.responses import (
@@ -24,14 +24,14 @@ router = APIRouter(route_class=JsonRoute, tags=["memories"])
 
 
 @router.post("/v1/memories", status_code=201)
-async def remember(body: MemoryCreate, service: Serving, caller: Caller) -> MemoryResponse:
+async def remember(body: MemoryCreate, service: Serving, caller: Writer) -> MemoryResponse:
     """Store a memory. What is answered 201 is committed."""
     return MemoryResponse.of(await service.remember(body.to_draft(caller)))
 
 
 @router.post("/v1/memories/search")
 async def search(
-    body: SearchRequest, service: Serving, caller: Caller, settings: Knobs
+    body: SearchRequest, service: Serving, caller: Reader, settings: Knobs
 ) -> SearchResponse:
     """The best memories of an agent and a user, by similarity and recency."""
     query = body.to_query(caller, settings)
@@ -45,7 +45,7 @@ async def search(
 
 
 @router.get("/v1/memories/count")
-async def count(agent_id: Text, user_id: Text, service: Serving, caller: Caller) -> CountResponse:
+async def count(agent_id: Text, user_id: Text, service: Serving, caller: Reader) -> CountResponse:
     """How many active memories an agent has of a user."""
     total = await service.count(Scope(caller.tenant_id, agent_id, user_id))
     return CountResponse(agent_id=agent_id, user_id=user_id, count=total)
@@ -53,7 +53,7 @@ async def count(agent_id: Text, user_id: Text, service: Serving, caller: Caller)
 
 @router.get("/v1/memories")
 async def walk(
-    where: Annotated[ListQuery, Query()], service: Serving, caller: Caller
+    where: Annotated[ListQuery, Query()], service: Serving, caller: Reader
 ) -> PageResponse:
     """One page of memories, newest first; pass next_cursor on as cursor."""
     return PageResponse.of(await service.page(where.to_filter(caller), where.limit, where.cursor))
@@ -61,7 +61,7 @@ async def walk(
 
 @router.get("/v1/memories/{memory_id}")
 async def get(
-    memory_id: UUID, service: Serving, caller: Caller, agent_id: Text | None = None
+    memory_id: UUID, service: Serving, caller: Reader, agent_id: Text | None = None
 ) -> MemoryResponse:
     """One memory, archived or not; 404 when agent_id is given and is not its own."""
     memory = await service.get(caller, memory_id)
@@ -72,13 +72,13 @@ async def get(
 
 @router.patch("/v1/memories/{memory_id}")
 async def revise(
-    memory_id: UUID, body: MemoryPatch, service: Serving, caller: Caller
+    memory_id: UUID, body: MemoryPatch, service: Serving, caller: Writer
 ) -> MemoryResponse:
     """Change a memory; a new content is embedded anew."""
     return MemoryResponse.of(await service.revise(caller, memory_id, body.to_changes()))
 
 
 @router.delete("/v1/memories/{memory_id}", status_code=204, response_class=Response)
-async def forget(memory_id: UUID, agent_id: Text, service: Serving, caller: Caller) -> None:
+async def forget(memory_id: UUID, agent_id: Text, service: Serving, caller: Writer) -> None:
     """Delete a memory of this agent, and the summaries that speak of it."""
     await service.forget(caller, memory_id, agent_id)

@@ -24,13 +24,24 @@ from serve_app.api.errors import (
     UriTooLong,
 )
 from serve_app.api.problems import MEDIA_TYPE, Problem
-from serve_app.core.errors import Conflict, FleetmemError, InvalidInput, NotFound, Unavailable
+from serve_app.core.errors import (
+    Conflict,
+    FleetmemError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from serve_app.settings import Settings
 
 Errors = frozenset[type[FleetmemError]]
 
 NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
 """What a path or a method answers that no operation describes."""
+
+OF_A_CALLER: Errors = frozenset({Unauthenticated, Forbidden})
+"""Of every route that asks who calls."""
 
 OF_A_BODY: Errors = frozenset(
     {MalformedJson, DuplicateKey, NestingTooDeep, BodyTooSlow, BodyTooLarge, InvalidInput}
@@ -67,6 +78,8 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
 def find_errors(path: str, method: str, takes_input: bool) -> Errors:
     """What an operation may answer besides its own; `takes_input` is parameters or a body."""
     found = OF_ALL
+    if path.startswith("/v1/"):
+        found |= OF_A_CALLER
     if takes_input:
         found |= {InvalidInput}
     if method in ("post", "patch"):

@@ -9,11 +9,14 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import JSONResponse
 
 from serve_app.api.errors import NotReady, find_answer
-from serve_app.core.errors import FleetmemError, InvalidInput, Unavailable
+from serve_app.core.errors import FleetmemError, InvalidInput, Unauthenticated, Unavailable
 from serve_app.logs import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:fleetmem:problem:"
+
+CHALLENGE = "Bearer"
+"""What a 401 asks for (RFC 6750, section 3)."""
 
 FIELD_CODES = {
     "missing": "missing",
@@ -153,4 +156,6 @@ def answer_error(error: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after)
+    elif isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = CHALLENGE
     return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)

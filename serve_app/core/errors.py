@@ -2,6 +2,8 @@
 
 FleetmemError
 ├── InvalidInput            the request is wrong; nothing changed
+├── Unauthenticated         no valid key came with the request
+├── Forbidden               the key is valid, and not for this
 ├── NotFound                no such memory for this caller
 ├── Conflict                the memory changed under the caller
 ├── Unavailable             try again after `retry_after` seconds
@@ -39,6 +41,18 @@ class InvalidInput(FleetmemError):
         super().__init__(message)
         self.args = (message, field)
         self.field = field
+
+
+class Unauthenticated(FleetmemError):
+    """No key, or none that is valid: missing, malformed, unknown, wrong, expired, revoked."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(FleetmemError):
+    """The caller's key lacks a scope; the message names it."""
+
+    code = "missing_scope"
 
 
 class NotFound(FleetmemError):
