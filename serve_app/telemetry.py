@@ -42,6 +42,10 @@ INSTRUMENTS: dict[str, Instrument] = {
     "db_pool_idle": Instrument("gauge", "connections that wait"),
     "summarizer_runs": Instrument("counter", "scopes looked at", ("outcome",)),
     "summarizer_memories_folded": Instrument("counter", "memories folded into summaries"),
+    "rate_limited": Instrument("counter", "calls refused with 429", ("limit", "operation")),
+    "rate_limit_store_errors": Instrument(
+        "counter", "times each process began to count rate limits alone", ("error",)
+    ),
     "coalesced_batch_size": Instrument(
         "histogram", "calls that left as one remote call", ("call",), BATCH_BUCKETS
     ),

@@ -15,6 +15,7 @@ from serve_app.core.errors import (
     InvalidInput,
     NotFound,
     Overloaded,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -150,6 +151,7 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
         421, "Not this host", "The Host header names another service; see allowed_hosts."
     ),
     InvalidInput: Answer(422, "Invalid input"),
+    RateLimited: Answer(429, "Too many requests"),
     HeadersTooLarge: Answer(431, "The headers are too large"),
     FleetmemError: Answer(
         500, "Internal error", "Something went wrong here; the log has it under the request id."

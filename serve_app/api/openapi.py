@@ -30,6 +30,7 @@ from serve_app.core.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    RateLimited,
     Unauthenticated,
     Unavailable,
 )
@@ -40,7 +41,7 @@ Errors = frozenset[type[FleetmemError]]
 NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
 """What a path or a method answers that no operation describes."""
 
-OF_A_CALLER: Errors = frozenset({Unauthenticated, Forbidden})
+OF_A_CALLER: Errors = frozenset({Unauthenticated, Forbidden, RateLimited})
 """Of every route that asks who calls."""
 
 OF_A_BODY: Errors = frozenset(

@@ -9,7 +9,13 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import JSONResponse
 
 from serve_app.api.errors import NotReady, find_answer
-from serve_app.core.errors import FleetmemError, InvalidInput, Unauthenticated, Unavailable
+from serve_app.core.errors import (
+    FleetmemError,
+    InvalidInput,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from serve_app.logs import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -154,7 +160,7 @@ def answer_error(error: Exception) -> JSONResponse:
     """The response of any exception."""
     problem = describe_problem(error)
     headers: dict[str, str] = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateLimited):
         headers["retry-after"] = str(error.retry_after)
     elif isinstance(error, Unauthenticated):
         headers["www-authenticate"] = CHALLENGE

@@ -6,6 +6,7 @@ FleetmemError
 ├── Forbidden               the key is valid, and not for this
 ├── NotFound                no such memory for this caller
 ├── Conflict                the memory changed under the caller
+├── RateLimited             too many calls in too short a time
 ├── Unavailable             try again after `retry_after` seconds
 │   ├── DatabaseUnavailable
 │   ├── EmbeddingUnavailable
@@ -65,6 +66,17 @@ class Conflict(FleetmemError):
     """The memory was changed by somebody else while this call ran."""
 
     code = "conflict"
+
+
+class RateLimited(FleetmemError):
+    """A limit on calls is used up; `retry_after` is in seconds. Nothing was counted or done."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.args = (message, retry_after)
+        self.retry_after = retry_after
 
 
 class Unavailable(FleetmemError):

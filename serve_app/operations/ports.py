@@ -19,6 +19,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.core.summary import SummaryRules
+from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.telemetry import Meter
 
 
@@ -133,6 +134,14 @@ class Summaries(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give the lease back; no error when it has expired."""
+        ...
+
+
+class TokenStore(Protocol):
+    """The windows of all rate limits, shared by all processes (core/token_window.py)."""
+
+    async def lease(self, request: TokenRequest) -> TokenGrant:
+        """Settle and grant, in one step; raises Unavailable soon when the store is away."""
         ...
 
 

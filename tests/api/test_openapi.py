@@ -58,7 +58,7 @@ def test_an_operation_tells_of_its_own_refusals(
 ):
     everywhere = {"400", "414", "415", "421", "431", "500", "503"}
     if path.startswith("/v1/"):
-        everywhere |= {"401", "403"}
+        everywhere |= {"401", "403", "429"}
     assert set(refusals(api, path, method)) == everywhere | own
 
 
