@@ -55,7 +55,7 @@ def gather_corpora(texts: int, data: Path) -> dict[str, list[str]]:
         "mixed lengths": list(_join_sentences(texts // 3)),
     }
     if data.exists():
-        turns = [turn.text for talk in load_conversations(data) for turn in talk.turns]
+        turns = [turn.text for talk in load_conversations(data) for turn in talk.items]
         corpora["LoCoMo turns"] = turns[:texts]
     else:
         say(f"No conversations at {data.name}: made texts only")

@@ -19,7 +19,8 @@ from serve_app.embedding.engine import Engine, TokenIds
 from serve_app.embedding.preparation import prepare_model
 from serve_app.embedding.queueing import plan_batches
 from serve_app.embedding.registry import MINILM, MINILM_INT8, ModelSpec
-from serve_app.evaluation.locomo import Conversation, load_conversations
+from serve_app.evaluation.corpora import Corpus
+from serve_app.evaluation.locomo import load_conversations
 from serve_app.settings import load_settings
 
 CONVERSATIONS = ROOT.parent / "shared" / "data" / "locomo-0-4.json"
@@ -97,12 +98,12 @@ def time_pass(engine: Engine, batch: list[TokenIds]) -> float:
     return count * len(batch) / seconds
 
 
-def embed_all(engine: Engine, conversations: list[Conversation]) -> list[Embedded]:
+def embed_all(engine: Engine, conversations: list[Corpus]) -> list[Embedded]:
     """The vectors of every conversation."""
     say(f"embedding {len(conversations)} conversations with {engine.spec.name}")
     return [
         Embedded(
-            embed_texts(engine, [turn.text for turn in talk.turns]),
+            embed_texts(engine, [turn.text for turn in talk.items]),
             embed_texts(engine, [question.text for question in talk.questions]),
         )
         for talk in conversations
@@ -119,9 +120,7 @@ def embed_texts(engine: Engine, texts: list[str]) -> Floats:
     return vectors
 
 
-def compare(
-    embedded: list[Embedded], exact: list[Embedded], conversations: list[Conversation]
-) -> Result:
+def compare(embedded: list[Embedded], exact: list[Embedded], conversations: list[Corpus]) -> Result:
     """Cosines to fp32 over all texts, and recall@10 by cosine alone, in percent."""
     cosines = np.concatenate(
         [
@@ -134,8 +133,8 @@ def compare(
     for vectors, talk in zip(embedded, conversations, strict=True):
         order = np.argsort(-(vectors.questions @ vectors.turns.T), axis=1, kind="stable")
         for question, best in zip(talk.questions, order[:, :TOP_K], strict=True):
-            found = question.evidence & {talk.turns[index].id for index in best}
-            recalls.append(len(found) / len(question.evidence))
+            found = set(question.relevant) & {talk.items[index].id for index in best}
+            recalls.append(len(found) / len(question.relevant))
     return {
         "cosine mean": round(float(cosines.mean()), 5),
         "cosine min": round(float(cosines.min()), 4),

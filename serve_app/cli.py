@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from serve_app.core.errors import ConfigurationError, FleetmemError
+from serve_app.evaluation.commands import app as evaluations
+from serve_app.evaluation.commands import demo
 from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.settings import IndexKind, load_settings
 
@@ -25,13 +27,11 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")
-evaluations = typer.Typer(help="Measure retrieval on a running service.", no_args_is_help=True)
 app.add_typer(evaluations, name="eval")
+app.command(epilog="Example: fleetmem demo --data my-conversation.json --questions 3")(demo)
 console = Console(stderr=True, highlight=False)
 
 DATA_DIRECTORY = default_data_directory()
-DEMO_DATA = Path("../shared/data/locomo-0-4.json")
-DEFAULT_URL = "http://127.0.0.1:8000"
 
 DatabaseUrl = Annotated[
     str | None,
@@ -118,39 +118,6 @@ def build(
     chosen = {"embedding_model": name, "embedding_precision": precision}
     settings = load_settings(**{knob: value for knob, value in chosen.items() if value})
     build_model(find_model(settings.stored_model), settings.model_directory.expanduser(), _say)
-
-
-@evaluations.command(epilog="Example: fleetmem eval locomo --data locomo-0-4.json --alpha 1")
-def locomo(
-    data: Annotated[Path, typer.Option(help="A file in LoCoMo's form.")],
-    url: Annotated[str, typer.Option(help="The running service.")] = DEFAULT_URL,
-    conversation: Annotated[
-        list[int] | None, typer.Option(help="Number of a conversation; repeat it. Default: all.")
-    ] = None,
-    alpha: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Default: the service's own.")
-    ] = None,
-    keep: Annotated[bool, typer.Option(help="Leave the memories in the service.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Write the scores as JSON, too.")] = None,
-) -> None:
-    """Load conversations, ask their questions, print recall@5/10/20, MRR and nDCG@10."""
-    from serve_app.evaluation.commands import EvaluationOptions, run_eval
-
-    numbers = tuple(conversation or ())
-    options = EvaluationOptions(data, url, numbers, alpha, keep=keep, output=output)
-    run_eval(options, Console(highlight=False))
-
-
-@app.command(epilog="Example: fleetmem demo --data my-conversation.json --questions 3")
-def demo(
-    data: Annotated[Path, typer.Option(help="A file in LoCoMo's form.")] = DEMO_DATA,
-    url: Annotated[str, typer.Option(help="The running service.")] = DEFAULT_URL,
-    questions: Annotated[int, typer.Option(min=1, help="How many to ask.")] = 5,
-) -> None:
-    """Load one conversation into a running service, and ask it some of its questions."""
-    from serve_app.evaluation.commands import run_demo
-
-    run_demo(Console(highlight=False), data, url, questions)
 
 
 def main() -> None:

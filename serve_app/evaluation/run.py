@@ -1,63 +1,87 @@
-"""Ask a service every question of a corpus, and average how well it found the evidence."""
+"""One whole evaluation: store, ask, score, tell."""
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from serve_app.evaluation.client import MemoryClient, Progress
-from serve_app.evaluation.locomo import Conversation
-from serve_app.evaluation.metrics import ndcg_at, recall_at, reciprocal_rank
+from rich.console import Console
+from rich.progress import Progress
 
-ADVERSARIAL = 5
-NAMES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
-
-Scores = dict[str, float]
-"""The value of each metric, and `n`, the number of questions."""
-
-
-def measure(ranked: list[Hashable], relevant: frozenset[Hashable]) -> Scores:
-    """Every metric of one question."""
-    return {
-        "recall@5": recall_at(ranked, relevant, 5),
-        "recall@10": recall_at(ranked, relevant, 10),
-        "recall@20": recall_at(ranked, relevant, 20),
-        "MRR": reciprocal_rank(ranked, relevant),
-        "nDCG@10": ndcg_at(ranked, relevant, 10),
-    }
+from serve_app.core.errors import ConfigurationError
+from serve_app.evaluation.asking import Answered, Manner, ask_corpus
+from serve_app.evaluation.client import open_client
+from serve_app.evaluation.corpora import Corpus
+from serve_app.evaluation.extras import load_library
+from serve_app.evaluation.options import EvaluationOptions
+from serve_app.evaluation.plot import plot_report
+from serve_app.evaluation.profiles import DECAY, Profile, read_profiles
+from serve_app.evaluation.report import Report, make_report
 
 
-def ask_all(
-    client: MemoryClient,
-    conversation: Conversation,
-    stored: dict[str, Any],
-    options: dict[str, Any],
-    progress: Progress,
-) -> list[tuple[int, Scores]]:
-    """Category and scores of each question, ranked as of the last turn unless `options` say."""
-    top_k = int(options["top_k"])
-    last = max(turn.occurred_at for turn in conversation.turns).isoformat()
-    asked = {"as_of": last} | {k: v for k, v in options.items() if k != "top_k" and v is not None}
-    scores: list[tuple[int, Scores]] = []
-    for question in conversation.questions:
-        hits = client.search(conversation.name, question.text, top_k, asked)
-        ranked: list[Hashable] = [
-            stored[hit["id"]].id if hit["id"] in stored else hit["id"] for hit in hits
+def run_evaluation(
+    name: str,
+    corpora: Sequence[Corpus],
+    options: EvaluationOptions,
+    console: Console | None = None,
+) -> Report:
+    """Ask each corpus in a scope of its own under every profile; print tables, write files."""
+    console = console or Console(highlight=False)
+    profiles = read_profiles(options.profile or [DECAY], options.alpha)
+    if not any(corpus.questions for corpus in corpora):
+        raise ConfigurationError(f"{name} holds no question whose answer is known")
+    # What is missing is said before the work, not after it.
+    for library in ("pytrec_eval", "scipy.stats", *(("matplotlib",) if options.plot else ())):
+        load_library(library)
+    report = make_report(_ask_all(corpora, profiles, options, console), options.seed)
+    about = _describe(name, corpora, profiles, options)
+    _tell(report, about, options, console)
+    return report
+
+
+def _ask_all(
+    corpora: Sequence[Corpus],
+    profiles: Sequence[Profile],
+    options: EvaluationOptions,
+    console: Console,
+) -> list[Answered]:
+    manner = Manner(options.top_k, options.sessions, options.keep)
+    with (
+        open_client(options.url, options.key, options.concurrency) as client,
+        Progress(console=console, transient=True) as bar,
+    ):
+        return [
+            answered
+            for number, corpus in enumerate(corpora)
+            for answered in ask_corpus(client, f"corpus-{number}", corpus, profiles, manner, bar)
         ]
-        scores.append((question.category, measure(ranked, frozenset(question.evidence))))
-        progress(1)
-    return scores
 
 
-def summarise_scores(scores: Iterable[tuple[int, Scores]]) -> dict[str, Scores]:
-    """The mean by category, and of categories 1 to 4 together as `overall`."""
-    groups: dict[str, list[Scores]] = defaultdict(list)
-    for category, values in sorted(scores, key=lambda entry: entry[0]):
-        groups[f"{category} {NAMES.get(category, 'other')}"].append(values)
-        if category != ADVERSARIAL:
-            groups["overall 1-4"].append(values)
-    return {name: _average(group) for name, group in groups.items()}
+def _tell(
+    report: Report, about: dict[str, Any], options: EvaluationOptions, console: Console
+) -> None:
+    for note in about["notes"]:
+        console.print(note)
+    for table in report.tabulate():
+        console.print(table)
+    if options.output:
+        report.write_json(options.output, about)
+    if options.plot:
+        title = f"{about['data']}: {about['memories']:,} memories, {about['questions']:,} questions"
+        plot_report(report, options.plot, title)
 
 
-def _average(group: list[Scores]) -> Scores:
-    means = {metric: sum(row[metric] for row in group) / len(group) for metric in group[0]}
-    return {"n": len(group), **means}
+def _describe(
+    name: str,
+    corpora: Sequence[Corpus],
+    profiles: Sequence[Profile],
+    options: EvaluationOptions,
+) -> dict[str, Any]:
+    return {
+        "data": name,
+        "memories": sum(len(corpus.items) for corpus in corpora),
+        "questions": sum(len(corpus.questions) for corpus in corpora),
+        "notes": [f"{corpus.name}: {note}" for corpus in corpora for note in corpus.notes],
+        "top_k": options.top_k,
+        "sessions": options.sessions,
+        "seed": options.seed,
+        "asked": {profile.label: profile.fields for profile in profiles},
+    }
