@@ -14,7 +14,15 @@ from deployments.coalescing import Coalescer, Limits
 from deployments.remote_errors import call_once, call_until
 from deployments.wire import pack, unpack
 from serve_app.core.errors import FleetmemError
-from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, Scope, Vector
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Memory,
+    MemoryChanges,
+    MemoryVersion,
+    Scope,
+    Vector,
+)
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
@@ -125,9 +133,24 @@ class RemoteMemories:
             self._handle.revise.remote(before, changes, now, chunks), self._timeout
         )
 
-    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+    async def forget(
+        self,
+        tenant_id: int,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None = None,
+    ) -> None:
         """See ports.Memories; not retried, since a second run would find nothing."""
-        await call_once(self._handle.forget.remote(tenant_id, memory_id, agent_id), self._timeout)
+        call = self._handle.forget.remote(tenant_id, memory_id, agent_id, expected)
+        await call_once(call, self._timeout)
+
+    async def page_versions(
+        self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        """See ports.Memories."""
+        return await self._read(
+            lambda: self._handle.page_versions.remote(tenant_id, memory_id, limit, before)
+        )
 
     async def check_health(self) -> None:
         """See ports.Memories."""

@@ -8,7 +8,14 @@ from ray import serve
 from deployments.metrics import RayMeter
 from deployments.schedule import Schedule
 from deployments.wire import pack, unpack
-from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges, Scope
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Memory,
+    MemoryChanges,
+    MemoryVersion,
+    Scope,
+)
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
@@ -80,9 +87,21 @@ class Retrieval:
         """Change one memory."""
         return await self._memories.revise(before, changes, now, chunks)
 
-    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+    async def forget(
+        self,
+        tenant_id: int,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None,
+    ) -> None:
         """Delete one memory."""
-        await self._memories.forget(tenant_id, memory_id, agent_id)
+        await self._memories.forget(tenant_id, memory_id, agent_id, expected)
+
+    async def page_versions(
+        self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        """What one memory is and was."""
+        return await self._memories.page_versions(tenant_id, memory_id, limit, before)
 
     async def check_database(self) -> None:
         """Return when the database answers."""

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from serve_app.api import batch, health, memories
+from serve_app.api import batch, health, memories, versions
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.answer_headers import AnswerHeaders
@@ -27,7 +27,7 @@ from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
 
-ROUTERS = (health.router, batch.router, memories.router)
+ROUTERS = (health.router, batch.router, memories.router, versions.router)
 
 HOT = (memories.search, memories.remember)
 """The endpoints that answer nearly all of the load."""

@@ -15,6 +15,7 @@ from serve_app.core.errors import (
     InvalidInput,
     NotFound,
     Overloaded,
+    PreconditionFailed,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -139,6 +140,9 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     ),
     Conflict: Answer(
         409, "The memory changed meanwhile", "The memory was changed by somebody else; try again."
+    ),
+    PreconditionFailed: Answer(
+        412, "Another version", "The memory is in none of the versions that If-Match names."
     ),
     BodyTooLarge: Answer(413, "The body is too large"),
     UriTooLong: Answer(414, "The URI is too long"),

@@ -4,7 +4,7 @@ Those cost more than everything else that an ingress does for a search. A hot ro
 framework's own (the OpenAPI page and the errors stay its), found in one look-up, called directly.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from inspect import get_annotations
 from typing import Any
 
@@ -28,7 +28,7 @@ class HotRoute:
         self.route = route
         annotations = get_annotations(route.endpoint)
         self._read: type[BaseModel] = annotations["body"]
-        self._write = annotations["return"].__pydantic_serializer__.to_json
+        self._write = _find_writer(annotations["return"])
         world: dict[str, Any] = {"service": service, "settings": settings}
         self._world = {name: world[name] for name in annotations if name in world}
         self._needs = find_needs(annotations["caller"])
@@ -44,7 +44,14 @@ class HotRoute:
         except ValidationError as error:
             raise refuse_fields([dict(fault) for fault in error.errors()]) from None
         result = await self.route.endpoint(body=body, caller=caller, **self._world)
+        if self._write is None:
+            return result
         return Response(self._write(result), self._status, media_type="application/json")
+
+
+def _find_writer(kind: Any) -> Callable[[Any], bytes] | None:
+    """What makes JSON of a result; None where the endpoint answers by itself."""
+    return None if kind is Response else kind.__pydantic_serializer__.to_json
 
 
 class HotRoutes:

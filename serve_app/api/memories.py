@@ -6,8 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from serve_app.api.answers import MEMORY_CREATED, MEMORY_HELD, MEMORY_READ_BEFORE, answer_memory
 from serve_app.api.bodies import JsonRoute
 from serve_app.api.caller import Knobs, Reader, Serving, Writer
+from serve_app.api.etags import IfMatch, IfNoneMatch, is_known, read_expected, write_etag
 from serve_app.api.fields import Text
 from serve_app.api.requests import ListQuery, MemoryCreate, MemoryPatch, SearchRequest
 from serve_app.api.responses import (
@@ -23,10 +25,10 @@ from serve_app.core.memory import Scope
 router = APIRouter(route_class=JsonRoute, tags=["memories"])
 
 
-@router.post("/v1/memories", status_code=201)
-async def remember(body: MemoryCreate, service: Serving, caller: Writer) -> MemoryResponse:
+@router.post("/v1/memories", **MEMORY_CREATED)
+async def remember(body: MemoryCreate, service: Serving, caller: Writer) -> Response:
     """Store a memory. What is answered 201 is committed."""
-    return MemoryResponse.of(await service.remember(body.to_draft(caller)))
+    return answer_memory(await service.remember(body.to_draft(caller)), 201)
 
 
 @router.post("/v1/memories/search")
@@ -59,26 +61,43 @@ async def walk(
     return PageResponse.of(await service.page(where.to_filter(caller), where.limit, where.cursor))
 
 
-@router.get("/v1/memories/{memory_id}")
+@router.get("/v1/memories/{memory_id}", **MEMORY_READ_BEFORE)
 async def get(
-    memory_id: UUID, service: Serving, caller: Reader, agent_id: Text | None = None
-) -> MemoryResponse:
+    memory_id: UUID,
+    service: Serving,
+    caller: Reader,
+    agent_id: Text | None = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """One memory, archived or not; 404 when agent_id is given and is not its own."""
     memory = await service.get(caller, memory_id)
     if agent_id is not None and memory.scope.agent_id != agent_id:
         raise NotFound("not this agent's memory")
-    return MemoryResponse.of(memory)
+    if is_known(if_none_match, memory):
+        return Response(None, 304, {"etag": write_etag(memory)})
+    return answer_memory(memory)
 
 
-@router.patch("/v1/memories/{memory_id}")
+@router.patch("/v1/memories/{memory_id}", **MEMORY_HELD)
 async def revise(
-    memory_id: UUID, body: MemoryPatch, service: Serving, caller: Writer
-) -> MemoryResponse:
+    memory_id: UUID,
+    body: MemoryPatch,
+    service: Serving,
+    caller: Writer,
+    if_match: IfMatch = None,
+) -> Response:
     """Change a memory; a new content is embedded anew."""
-    return MemoryResponse.of(await service.revise(caller, memory_id, body.to_changes()))
+    expected = read_expected(if_match, memory_id)
+    return answer_memory(await service.revise(caller, memory_id, body.to_changes(), expected))
 
 
 @router.delete("/v1/memories/{memory_id}", status_code=204, response_class=Response)
-async def forget(memory_id: UUID, agent_id: Text, service: Serving, caller: Writer) -> None:
-    """Delete a memory of this agent, and the summaries that speak of it."""
-    await service.forget(caller, memory_id, agent_id)
+async def forget(
+    memory_id: UUID,
+    agent_id: Text,
+    service: Serving,
+    caller: Writer,
+    if_match: IfMatch = None,
+) -> None:
+    """Delete a memory of this agent with its versions, and the summaries that speak of it."""
+    await service.forget(caller, memory_id, agent_id, read_expected(if_match, memory_id))

@@ -30,6 +30,7 @@ from serve_app.core.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
     RateLimited,
     Unauthenticated,
     Unavailable,
@@ -49,6 +50,7 @@ OF_A_BODY: Errors = frozenset(
 )
 OF_A_MEMORY: Errors = frozenset({NotFound, InvalidInput})
 OF_A_CHANGE: Errors = frozenset({Conflict})
+OF_A_CONDITION: Errors = frozenset({PreconditionFailed})
 OF_READINESS: Errors = frozenset({NotReady})
 OF_ALL: Errors = frozenset(
     {BadRequest, InvalidEncoding, UriTooLong, UnsupportedMediaType, HostNotAllowed}
@@ -89,6 +91,8 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
         found |= OF_A_MEMORY
     if method == "patch":
         found |= OF_A_CHANGE
+    if method in ("patch", "delete") and "{memory_id}" in path:
+        found |= OF_A_CONDITION
     if path == "/readyz":
         found |= OF_READINESS
     return found

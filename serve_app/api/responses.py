@@ -1,5 +1,6 @@
 """What is answered over HTTP: memex's bodies to the letter, our fields after its own."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -14,7 +15,7 @@ from serve_app.api.fields import (
     write_cursor,
 )
 from serve_app.api.problems import Problem, is_none
-from serve_app.core.memory import Memory
+from serve_app.core.memory import Memory, MemoryVersion
 from serve_app.core.page import MemoryPage
 from serve_app.core.ranking import Hit, RankingPolicy
 
@@ -124,6 +125,51 @@ class PageResponse(BaseModel):
         return cls(
             results=[MemoryResponse.of(memory) for memory in page.memories],
             next_cursor=None if after is None else write_cursor(after),
+        )
+
+
+class VersionResponse(BaseModel):
+    """What a memory was from `valid_from` to `valid_to`; null is now."""
+
+    version: int
+    content: str
+    importance: float
+    memory_type: MemoryType
+    occurred_at: datetime
+    status: LifeStatus
+    superseded_by: UUID | None
+    valid_from: datetime
+    valid_to: datetime | None
+
+    @classmethod
+    def of(cls, version: MemoryVersion) -> Self:
+        """The version in memex's words."""
+        return cls(
+            version=version.version,
+            content=version.content,
+            importance=version.importance * IMPORTANCE_SCALE,
+            memory_type=version.kind.value,
+            occurred_at=version.occurred_at,
+            status=version.status.value,
+            superseded_by=version.superseded_by,
+            valid_from=version.valid_from,
+            valid_to=version.valid_to,
+        )
+
+
+class VersionsResponse(BaseModel):
+    """One page of versions; `next_cursor` null ends the walk."""
+
+    results: list[VersionResponse]
+    next_cursor: int | None
+
+    @classmethod
+    def of(cls, versions: Sequence[MemoryVersion]) -> Self:
+        """Versions are counted from 1, newest first: above 1 there are older ones."""
+        last = versions[-1].version if versions else 1
+        return cls(
+            results=[VersionResponse.of(version) for version in versions],
+            next_cursor=last if last > 1 else None,
         )
 
 

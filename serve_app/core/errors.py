@@ -7,6 +7,7 @@ FleetmemError
 ├── NotFound                no such memory for this caller
 ├── Conflict                the memory changed under the caller
 ├── RateLimited             too many calls in too short a time
+├── PreconditionFailed      it is not in the version that the caller named
 ├── Unavailable             try again after `retry_after` seconds
 │   ├── DatabaseUnavailable
 │   ├── EmbeddingUnavailable
@@ -77,6 +78,12 @@ class RateLimited(FleetmemError):
         super().__init__(message)
         self.args = (message, retry_after)
         self.retry_after = retry_after
+
+
+class PreconditionFailed(FleetmemError):
+    """The memory is not in any of the versions that the caller would change."""
+
+    code = "precondition_failed"
 
 
 class Unavailable(FleetmemError):

@@ -49,7 +49,10 @@ class MemoryDraft:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A stored memory. `sources` are set on a summary, `superseded_by` on what it folded."""
+    """A stored memory. `sources` are set on a summary, `superseded_by` on what it folded.
+
+    `version` counts from 1 and rises with every change, folding and unfolding included.
+    """
 
     id: UUID
     scope: Scope
@@ -62,6 +65,22 @@ class Memory:
     status: Status = Status.ACTIVE
     sources: tuple[UUID, ...] = ()
     superseded_by: UUID | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVersion:
+    """What a memory was from `valid_from` to `valid_to`; the present version has no end."""
+
+    version: int
+    content: str
+    kind: Kind
+    importance: float
+    occurred_at: datetime
+    status: Status
+    superseded_by: UUID | None
+    valid_from: datetime
+    valid_to: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from serve_app.core.memory import (
     EmbeddedMemory,
     Memory,
     MemoryChanges,
+    MemoryVersion,
     Scope,
     Vector,
 )
@@ -86,11 +87,24 @@ class Memories(Protocol):
         """
         ...
 
-    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
-        """Delete the memory and what it was folded from; withdraw summaries made from it.
+    async def forget(
+        self,
+        tenant_id: int,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None = None,
+    ) -> None:
+        """Delete the memory, its versions and what it was folded from; withdraw its summaries.
 
-        Raises NotFound, also when `agent_id` is given and differs.
+        Raises NotFound, also when `agent_id` is given and differs; PreconditionFailed when the
+        memory is in none of the `expected` versions.
         """
+        ...
+
+    async def page_versions(
+        self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        """At most `limit` versions below `before`, newest first; none of an unknown memory."""
         ...
 
     async def check_health(self) -> None:

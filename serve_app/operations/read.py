@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from serve_app.core.memory import Memory, Scope
+from serve_app.core.errors import NotFound
+from serve_app.core.memory import Memory, MemoryVersion, Scope
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.operations.ports import Ports
 
@@ -10,6 +11,16 @@ from serve_app.operations.ports import Ports
 async def get(ports: Ports, tenant_id: int, memory_id: UUID) -> Memory:
     """The memory, archived or not; raises NotFound."""
     return await ports.memories.get(tenant_id, memory_id)
+
+
+async def page_versions(
+    ports: Ports, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+) -> list[MemoryVersion]:
+    """What the memory is and was, newest first, below version `before`; raises NotFound."""
+    versions = await ports.memories.page_versions(tenant_id, memory_id, limit, before)
+    if not versions and before is None:
+        raise NotFound(f"no memory {memory_id}")
+    return versions
 
 
 async def page(ports: Ports, where: MemoryFilter, limit: int, after: UUID | None) -> MemoryPage:

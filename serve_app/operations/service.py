@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from serve_app.core.errors import FleetmemError
-from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft, Scope
+from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft, MemoryVersion, Scope
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.principal import Principal
 from serve_app.core.ranking import Hit
@@ -44,13 +44,31 @@ class Service:
         """How many active memories a scope holds."""
         return await read.count(self.ports, scope)
 
-    async def revise(self, principal: Principal, memory_id: UUID, changes: MemoryChanges) -> Memory:
-        """Change one memory."""
-        return await revise.revise(self.ports, principal.tenant_id, memory_id, changes)
+    async def revise(
+        self,
+        principal: Principal,
+        memory_id: UUID,
+        changes: MemoryChanges,
+        expected: frozenset[int] | None = None,
+    ) -> Memory:
+        """Change one memory, if it is in one of the `expected` versions."""
+        return await revise.revise(self.ports, principal.tenant_id, memory_id, changes, expected)
 
-    async def forget(self, principal: Principal, memory_id: UUID, agent_id: str | None) -> None:
-        """Delete one memory and what speaks of it."""
-        await forget.forget(self.ports, principal.tenant_id, memory_id, agent_id)
+    async def forget(
+        self,
+        principal: Principal,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None = None,
+    ) -> None:
+        """Delete one memory and what speaks of it, if it is in one of the `expected` versions."""
+        await forget.forget(self.ports, principal.tenant_id, memory_id, agent_id, expected)
+
+    async def page_versions(
+        self, principal: Principal, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        """What one memory of the caller's tenant is and was, newest first."""
+        return await read.page_versions(self.ports, principal.tenant_id, memory_id, limit, before)
 
     async def check_health(self) -> dict[str, str]:
         """`ok` or an error code, by dependency."""

@@ -13,12 +13,14 @@ from serve_app.core.errors import (
     FleetmemError,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
 )
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
     Memory,
     MemoryChanges,
+    MemoryVersion,
     Scope,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
@@ -36,6 +38,7 @@ from serve_app.storage.rows import (
     search_columns,
     to_candidates,
     to_memory,
+    to_version,
     vector_columns,
 )
 from serve_app.storage.scopes import ScopeIds
@@ -129,15 +132,33 @@ class PostgresMemories:
                 await connection.execute(query("add_vectors"), before.id, *chunk_columns(chunks))
             return to_memory(await _find(connection, before.scope.tenant_id, before.id))
 
-    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+    async def forget(
+        self,
+        tenant_id: int,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None = None,
+    ) -> None:
         """See ports.Memories."""
         async with transaction(self._pool) as connection:
             await _lock(connection, tenant_id, memory_id)
             row = await _find(connection, tenant_id, memory_id)
             if agent_id is not None and row["agent_id"] != agent_id:
                 raise NotFound(f"no memory {memory_id}")
+            if expected is not None and row["version"] not in expected:
+                raise PreconditionFailed("the memory is in another version")
             await withdraw_summaries(connection, memory_id)
             await delete_with_sources(connection, memory_id)
+
+    async def page_versions(
+        self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        """See ports.Memories."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(
+                query("page_versions"), tenant_id, memory_id, before, limit
+            )
+        return [to_version(row) for row in rows]
 
     async def check_health(self) -> None:
         """See ports.Memories."""

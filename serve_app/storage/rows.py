@@ -7,7 +7,15 @@ from uuid import UUID, SafeUUID
 import asyncpg
 from pgvector import HalfVector
 
-from serve_app.core.memory import Chunk, EmbeddedMemory, Kind, Memory, Scope, Status
+from serve_app.core.memory import (
+    Chunk,
+    EmbeddedMemory,
+    Kind,
+    Memory,
+    MemoryVersion,
+    Scope,
+    Status,
+)
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.core.text import content_hash
@@ -30,6 +38,22 @@ def to_memory(row: asyncpg.Record) -> Memory:
         status=STATUSES[row["status"]],
         sources=tuple(_uuid(source) for source in row["sources"]),
         superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
+        version=row["version"],
+    )
+
+
+def to_version(row: asyncpg.Record) -> MemoryVersion:
+    """The version of a row of page_versions.sql."""
+    return MemoryVersion(
+        version=row["version"],
+        content=row["content"],
+        kind=KINDS[row["kind"]],
+        importance=row["importance"],
+        occurred_at=row["occurred_at"],
+        status=STATUSES[row["status"]],
+        superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
     )
 
 
@@ -40,7 +64,7 @@ def to_candidates(
     found: list[list[Candidate]] = [[] for _ in searches]
     # By position, and without keywords: ten rows a search make this the dearest loop of the layer.
     for number, similarity, start, end, memory_id, content, kind, importance, *rest in rows:
-        created_at, occurred_at, updated_at, status, sources, superseded_by = rest
+        created_at, occurred_at, updated_at, status, sources, superseded_by, version = rest
         memory = Memory(
             _uuid(memory_id),
             searches[number - 1].scope,
@@ -53,6 +77,7 @@ def to_candidates(
             STATUSES[status],
             tuple(map(_uuid, sources)) if sources else (),
             None if superseded_by is None else _uuid(superseded_by),
+            version,
         )
         found[number - 1].append(Candidate(memory, similarity, (start, end)))
     return found

@@ -49,8 +49,8 @@ def test_every_operation_tells_of_problems(api: FastAPI):
         ("/v1/memories", "get", {"422"}),
         ("/v1/memories", "post", {"408", "413", "422"}),
         ("/v1/memories/{memory_id}", "get", {"404", "422"}),
-        ("/v1/memories/{memory_id}", "delete", {"404", "422"}),
-        ("/v1/memories/{memory_id}", "patch", {"404", "408", "409", "413", "422"}),
+        ("/v1/memories/{memory_id}", "delete", {"404", "412", "422"}),
+        ("/v1/memories/{memory_id}", "patch", {"404", "408", "409", "412", "413", "422"}),
     ],
 )
 def test_an_operation_tells_of_its_own_refusals(

@@ -14,6 +14,7 @@ from serve_app.core.ranking import Candidate, RankingPolicy, rank
 from serve_app.core.search import VectorSearch
 from serve_app.operations.ports import Memories
 from tests.contracts.samples import EMBEDDER, OTHER_USER, SCOPE, START, embed, sample, store
+from tests.contracts.versions_contract import VersionsContract
 
 LATER = START + timedelta(days=400)
 
@@ -24,7 +25,7 @@ def search_for(text: str, top_k: int = 10, alpha: float = 0.7, **fields: object)
     return replace(plain, **fields)  # type: ignore[arg-type]  # fields are the search's own
 
 
-class MemoriesContract:
+class MemoriesContract(VersionsContract):
     async def test_what_was_added_is_read_back_unchanged(self, memories: Memories) -> None:
         wide = sample("Ünï — 漢字 😀", kind=Kind.PROCEDURAL, importance=0.123456789)
         [stored] = await memories.add([embed(wide)])
@@ -160,6 +161,7 @@ class MemoriesContract:
             importance=0.9,
             occurred_at=START,
             updated_at=LATER,
+            version=2,
         )
         assert await memories.get(1, memory.id) == after
         [candidate] = await memories.search(search_for("sun"))

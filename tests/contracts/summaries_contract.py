@@ -155,6 +155,23 @@ class SummariesContract:
         found = {c.memory.id for c in await memories.search(search_for("rain"))}
         assert found == {memory.id for memory in old[1:]}
 
+    async def test_folding_and_unfolding_are_versions(
+        self, memories: Memories, summaries: Summaries
+    ) -> None:
+        old = await crowd(memories)
+        summary = await fold(summaries, old[:2])
+        await memories.forget(1, old[0].id, None)
+        freed, folded, new = await memories.page_versions(1, old[1].id, 10, None)
+        assert [freed.status, folded.status, new.status] == [
+            Status.ACTIVE,
+            Status.ARCHIVED,
+            Status.ACTIVE,
+        ]
+        assert [freed.superseded_by, folded.superseded_by] == [None, summary.id]
+        assert {version.content for version in (freed, folded, new)} == {old[1].content}
+        assert new.valid_to == folded.valid_from
+        assert folded.valid_to == freed.valid_from
+
     async def test_forgetting_a_summary_forgets_its_sources(
         self, memories: Memories, summaries: Summaries
     ) -> None:

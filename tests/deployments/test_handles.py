@@ -77,6 +77,7 @@ def handle_of(memories: InMemoryMemories) -> Any:
         count=memories.count,
         revise=memories.revise,
         forget=memories.forget,
+        page_versions=memories.page_versions,
         check_database=memories.check_health,
     )
 

@@ -2,16 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from serve_app.core.errors import Conflict, DatabaseUnavailable, FleetmemError, NotFound
+from serve_app.core.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    FleetmemError,
+    NotFound,
+    PreconditionFailed,
+)
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
     Memory,
     MemoryChanges,
+    MemoryVersion,
     Scope,
     Status,
 )
@@ -25,6 +32,7 @@ class InMemoryMemories:
 
     def __init__(self) -> None:
         self.rows: dict[UUID, EmbeddedMemory] = {}
+        self.former: dict[UUID, list[tuple[Memory, datetime]]] = {}
         self.scope_ids: dict[Scope, int] = {}
         self.down = False
 
@@ -76,16 +84,39 @@ class InMemoryMemories:
         if row is None or row.memory != before:
             raise Conflict("the memory was changed meanwhile; read it again")
         self._withdraw_above(before.id)
-        after = replace(self.rows[before.id].memory, updated_at=now, **_given(changes))
-        self.rows[before.id] = EmbeddedMemory(after, chunks or row.chunks, row.model)
-        return after
+        if chunks:
+            self.rows[before.id] = replace(self.rows[before.id], chunks=chunks)
+        return self.change(before.id, updated_at=now, **_given(changes))
 
-    async def forget(self, tenant_id: int, memory_id: UUID, agent_id: str | None) -> None:
+    async def forget(
+        self,
+        tenant_id: int,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None = None,
+    ) -> None:
         memory = await self.get(tenant_id, memory_id)
         if agent_id is not None and memory.scope.agent_id != agent_id:
             raise NotFound(f"no memory {memory_id}")
+        if expected is not None and memory.version not in expected:
+            raise PreconditionFailed("the memory is in another version")
         self._withdraw_above(memory_id)
         self._delete_below(memory_id)
+
+    async def page_versions(
+        self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
+    ) -> list[MemoryVersion]:
+        try:
+            memory = await self.get(tenant_id, memory_id)
+        except NotFound:
+            return []
+        states = [*self.former.get(memory_id, []), (memory, None)]
+        since = [memory.created_at] + [ended for _, ended in states if ended]
+        versions = [
+            _version(state, began, ended)
+            for (state, ended), began in zip(states, since, strict=True)
+        ]
+        return [v for v in reversed(versions) if before is None or v.version < before][:limit]
 
     async def check_health(self) -> None:
         self.require_up()
@@ -100,10 +131,14 @@ class InMemoryMemories:
         found = [row.memory for row in self.rows.values() if row.memory.scope == scope]
         return sorted(found, key=lambda memory: (memory.occurred_at, memory.id))
 
-    def change(self, memory_id: UUID, **fields: Any) -> None:
-        """Set fields of a stored memory without any rule."""
+    def change(self, memory_id: UUID, **fields: Any) -> Memory:
+        """Set fields of a stored memory without any rule; what it was is kept as a version."""
         row = self.rows[memory_id]
-        self.rows[memory_id] = replace(row, memory=replace(row.memory, **fields))
+        ended = fields.get("updated_at") or datetime.now(UTC)
+        self.former.setdefault(memory_id, []).append((row.memory, ended))
+        after = replace(row.memory, version=row.memory.version + 1, **fields)
+        self.rows[memory_id] = replace(row, memory=after)
+        return after
 
     def require_up(self) -> None:
         """Raise as a database would that is away."""
@@ -118,12 +153,16 @@ class InMemoryMemories:
         self._withdraw_above(summary_id)
         for source_id in self._present(self.rows[summary_id].memory.sources):
             self.change(source_id, status=Status.ACTIVE, superseded_by=None)
-        del self.rows[summary_id]
+        self._drop(summary_id)
 
     def _delete_below(self, memory_id: UUID) -> None:
         """Delete a memory and all that it was folded from."""
-        for source_id in self._present(self.rows.pop(memory_id).memory.sources):
+        for source_id in self._present(self._drop(memory_id).memory.sources):
             self._delete_below(source_id)
+
+    def _drop(self, memory_id: UUID) -> EmbeddedMemory:
+        self.former.pop(memory_id, None)
+        return self.rows.pop(memory_id)
 
     def _present(self, ids: Iterable[UUID]) -> list[UUID]:
         return [memory_id for memory_id in ids if memory_id in self.rows]
@@ -132,6 +171,20 @@ class InMemoryMemories:
 def _given(changes: MemoryChanges) -> dict[str, Any]:
     names = ("content", "kind", "importance", "occurred_at", "status")
     return {name: getattr(changes, name) for name in names if getattr(changes, name) is not None}
+
+
+def _version(state: Memory, began: datetime, ended: datetime | None) -> MemoryVersion:
+    return MemoryVersion(
+        state.version,
+        state.content,
+        state.kind,
+        state.importance,
+        state.occurred_at,
+        state.status,
+        state.superseded_by,
+        began,
+        ended,
+    )
 
 
 def _candidate(row: EmbeddedMemory, search: VectorSearch) -> Candidate:

@@ -3,7 +3,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from serve_app.core.errors import Conflict, EmbeddingUnavailable, InvalidInput, NotFound
+from serve_app.core.errors import (
+    Conflict,
+    EmbeddingUnavailable,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+)
 from serve_app.core.memory import MemoryChanges
 from serve_app.operations.revise import revise
 from tests.fakes.world import World
@@ -67,3 +73,25 @@ async def test_a_change_meanwhile_conflicts() -> None:
     with pytest.raises(Conflict):
         await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))
     assert (await world.memories.get(1, memory.id)).content == "rain"
+
+
+async def test_only_an_expected_version_is_changed() -> None:
+    world = World()
+    memory = await world.remember("rain")
+    with pytest.raises(PreconditionFailed):
+        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({2}))
+    assert await world.memories.get(1, memory.id) == memory
+    after = await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))
+    assert after.version == 2
+
+
+async def test_a_change_meanwhile_is_no_expected_version() -> None:
+    world = World()
+    memory = await world.remember("rain")
+
+    async def somebody_else() -> None:
+        world.memories.change(memory.id, importance=0.1)
+
+    world.embedder.interrupt = somebody_else
+    with pytest.raises(PreconditionFailed):
+        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))

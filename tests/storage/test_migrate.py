@@ -11,7 +11,7 @@ from serve_app.storage.migrate import DIRECTORY, migrate, migrations
 
 SCHEMA = DIRECTORY.parent / "schema.sql"
 
-# Whatever a migration can make, in words that compare: columns, indexes, constraints, functions.
+# Whatever a migration can make, in words that compare: tables, functions, triggers, views.
 CATALOGUE = """
 select format('column %s.%s %s %s %s %s', c.relname, a.attname, a.attstorage::text,
               format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -32,6 +32,11 @@ union all
 select pg_get_functiondef(p.oid) from pg_proc p
 where p.pronamespace = 'public'::regnamespace and not exists (
   select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+union all
+select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+union all
+select format('view %s %s %s', oid::regclass, reloptions, pg_get_viewdef(oid)) from pg_class
+where relnamespace = 'public'::regnamespace and relkind = 'v'
 order by 1"""
 
 

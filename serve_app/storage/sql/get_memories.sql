@@ -1,5 +1,5 @@
 -- Memories $2 of tenant $1, whatever their status.
 select m.id, m.tenant_id, s.agent_id, s.user_id, m.content, m.kind, m.importance, m.created_at,
-       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.scope_id
+       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version, m.scope_id
 from memories m join scopes s using (scope_id)
 where m.tenant_id = $1 and m.id = any($2::uuid[])

@@ -1,6 +1,6 @@
 -- At most $9 memories of tenant $1, newest first, older than id $8; null does not filter.
 select m.id, m.tenant_id, s.agent_id, s.user_id, m.content, m.kind, m.importance, m.created_at,
-       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by
+       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version
 from memories m join scopes s using (scope_id)
 where m.tenant_id = $1
   and ($2::text is null or s.agent_id = $2)

@@ -2,7 +2,7 @@
 -- id is looked up first: only then does the index of the scope give its rows in order.
 select m.id, m.tenant_id, $2::text as agent_id, $3::text as user_id, m.content, m.kind,
        m.importance, m.created_at, m.occurred_at, m.updated_at, m.status, m.sources,
-       m.superseded_by
+       m.superseded_by, m.version
 from memories m
 where m.tenant_id = $1
   and m.scope_id = (

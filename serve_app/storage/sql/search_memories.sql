@@ -17,7 +17,7 @@ cross join lateral search_memories(
 -- `offset 0` keeps the planner from joining the whole table.
 cross join lateral (
   select m.id, m.content, m.kind, m.importance, m.created_at, m.occurred_at, m.updated_at,
-         m.status, m.sources, m.superseded_by
+         m.status, m.sources, m.superseded_by, m.version
   from memories m where m.id = h.memory_id and m.tenant_id = q.tenant_id offset 0
 ) m
 order by q.number, h.score desc
