@@ -20,17 +20,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from bench.memory_growth import measure_growth, measure_rate
 from bench.memory_recall import BenchKind, compare_indexes
 from bench.memory_rows import DIMENSION, load, make_even_rows, make_skewed_rows
 from bench.reporting import RESULTS, Result, plot_lines, say, tabulate, write_result
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.settings import load_settings
-from serve_app.storage.connection import acquired, open_pool
-from serve_app.storage.migrate import migrate
-from serve_app.storage.model_stamp import adopt_model
+from serve_app.storage.migrate import prepare_database
 
 PARTS = ("rate", "growth", "recall")
 KINDS: dict[str, BenchKind] = {"none": "none", "hnsw": "hnsw", "ivfflat": "ivfflat"}
@@ -135,12 +131,7 @@ async def _run(dsn: str, options: argparse.Namespace) -> Result:
 
 
 async def _prepare(dsn: str) -> None:
-    await migrate(dsn)
-    settings = load_settings(database_url=SecretStr(dsn), db_min_pool_size=1)
-    pool = await open_pool(settings)
-    async with acquired(pool) as connection:
-        await adopt_model(connection, settings.embedding_model, DIMENSION)
-    await pool.close()
+    await prepare_database(dsn, load_settings().embedding_model, DIMENSION)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Any number of them may run: scopes are leased, and the index is guarded by an advisory lock.
 """
 
+import logging
 from typing import Any
 
 from ray import serve
@@ -16,8 +17,11 @@ from serve_app.language.sentences import Sentences
 from serve_app.operations.summarise import summarise
 from serve_app.settings import load_settings
 from serve_app.storage.ann_index import tend_index
-from serve_app.storage.connection import acquired, open_pool
+from serve_app.storage.connection import open_pool, owner_connection
+from serve_app.storage.roles import owns_tables
 from serve_app.storage.summaries import PostgresSummaries
+
+logger = logging.getLogger("fleetmem.maintenance")
 
 
 @serve.deployment(
@@ -36,7 +40,8 @@ class Maintenance:
     ) -> None:
         self._settings = load_settings(config)
         self._pool = await open_pool(
-            self._settings.model_copy(update={"db_min_pool_size": 1, "db_max_pool_size": 2})
+            self._settings.model_copy(update={"db_min_pool_size": 1, "db_max_pool_size": 2}),
+            "fleetmem_maintenance",
         )
         self._ports = open_ports(embedding, retrieval, self._settings, RayMeter())
         self._rules = SummaryRules(
@@ -46,7 +51,15 @@ class Maintenance:
         self._schedule = Schedule()
         if self._settings.summarization_enabled:
             self._schedule.every(self._settings.summarization_interval_seconds, self._summarise)
-        self._schedule.every(self._settings.index_tend_seconds, self._tend_index)
+        async with owner_connection(self._settings) as connection:
+            may_build = await owns_tables(connection)
+        if may_build:
+            self._schedule.every(self._settings.index_tend_seconds, self._tend_index)
+        else:
+            logger.warning(
+                "no index is tended: the database's user owns no table; set "
+                "FLEETMEM_OWNER_DATABASE_URL, or run `fleetmem index` where it is set"
+            )
 
     def check_health(self) -> None:
         """Serve's health check: every job's loop lives."""
@@ -62,7 +75,7 @@ class Maintenance:
         )
 
     async def _tend_index(self) -> None:
-        async with acquired(self._pool) as connection:
+        async with owner_connection(self._settings) as connection:
             await tend_index(
                 connection,
                 self._settings.index,

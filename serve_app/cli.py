@@ -44,6 +44,17 @@ DatabaseUrl = Annotated[
     ),
 ]
 
+OwnerDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar=["FLEETMEM_OWNER_DATABASE_URL", "FLEETMEM_DATABASE_URL"],
+        show_envvar=True,
+        help="A Postgres with pgvector >= 0.8.4, as the role that owns the tables.",
+        show_default=False,
+    ),
+]
+
 
 @app.command(epilog="Example: fleetmem up --port 8080 --data-dir ./memories")
 def up(
@@ -68,7 +79,7 @@ def up(
 
 
 @app.command(epilog="Example: fleetmem migrate --database-url postgresql://me@db/fleetmem")
-def migrate(database_url: DatabaseUrl = None) -> None:
+def migrate(database_url: OwnerDatabaseUrl = None) -> None:
     """Bring a database's schema up to date, and stamp it with the model; safe to run twice."""
     from serve_app.embedding.registry import find_model
     from serve_app.storage.migrate import prepare_database
@@ -81,7 +92,8 @@ def migrate(database_url: DatabaseUrl = None) -> None:
 
 @app.command(epilog="Example: fleetmem index --to hnsw")
 def index(
-    to: Annotated[str, typer.Option(help="ivfflat or hnsw.")], database_url: DatabaseUrl = None
+    to: Annotated[str, typer.Option(help="ivfflat or hnsw.")],
+    database_url: OwnerDatabaseUrl = None,
 ) -> None:
     """Build the vector index of the other kind on a live database, then drop the old one."""
     from serve_app.storage.ann_index import switch_index

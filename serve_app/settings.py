@@ -25,6 +25,8 @@ Precision = Literal["fp32", "int8"]
 
 CONFIG_FILE = "FLEETMEM_CONFIG"
 
+SECRETS = {"database_url", "owner_database_url"}
+
 PREDECESSOR_NAMES = {
     "DATABASE_URL": "database_url",
     "DB_MIN_POOL_SIZE": "db_min_pool_size",
@@ -48,6 +50,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLEETMEM_", extra="forbid", frozen=True)
 
     database_url: SecretStr | None = Field(None, description="Postgres DSN; environment only")
+    owner_database_url: SecretStr | None = Field(
+        None,
+        description="DSN of the role that owns the tables, for migrations and index builds; "
+        "unset: database_url; environment only",
+    )
     db_min_pool_size: int = Field(5, ge=1, description="connections a Retrieval replica keeps")
     db_max_pool_size: int = Field(20, ge=1, description="connections a Retrieval replica may open")
     db_command_timeout: float = Field(10.0, gt=0, description="seconds a statement may take")
@@ -192,8 +199,8 @@ def _read_config(path: str | None) -> dict[str, Any]:
         raise ConfigurationError(f"cannot read the configuration file {path}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} must hold `name: value` lines")
-    if "database_url" in values:
-        raise ConfigurationError(f"take database_url out of {path}: set FLEETMEM_DATABASE_URL")
+    for secret in SECRETS & values.keys():
+        raise ConfigurationError(f"take {secret} out of {path}: set FLEETMEM_{secret.upper()}")
     return values
 
 

@@ -52,7 +52,9 @@ def run(
         postgres = None if options.database_url else _start_postgres(options, progress, started)
         database_url = options.database_url or _dsn(postgres)
         progress("Migrating the database")
-        asyncio.run(prepare_database(database_url, model.name, model.dimension))
+        owner = settings.owner_database_url
+        owner_url = database_url if owner is None else owner.get_secret_value()
+        asyncio.run(prepare_database(owner_url, model.name, model.dimension))
         progress("Starting Ray and the application (10 to 30 seconds)")
         ray = RayProcess(options.host, options.port, options.data_directory / "ray.log")
         started.callback(ray.stop)

@@ -10,12 +10,14 @@ from pgvector.asyncpg import register_vector
 
 from serve_app.core.errors import ConfigurationError, DatabaseUnavailable
 from serve_app.settings import Settings
+from serve_app.storage.roles import Role, explained_refusals, require_row_security
 
 Pool: TypeAlias = asyncpg.Pool
 Connection: TypeAlias = asyncpg.Connection
 
 LOCK_TIMEOUT_SECONDS = 5
 ACQUIRE_TIMEOUT_SECONDS = 10.0
+NO_ADDRESS = "set FLEETMEM_DATABASE_URL to the address of a Postgres"
 
 GONE = (
     OSError,
@@ -34,15 +36,16 @@ GONE = (
 """What a driver raises when the server is away, too slow or too busy: never the caller's fault."""
 
 
-async def open_pool(settings: Settings) -> Pool:
-    """A pool with `db_min_pool_size` open connections.
+async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool:
+    """A pool with `db_min_pool_size` open connections, each of which acts as `role`.
 
-    Raises ConfigurationError without a database URL, DatabaseUnavailable without a server.
+    Raises ConfigurationError without a database URL and where row security would not hold,
+    DatabaseUnavailable without a server.
     """
     if settings.database_url is None:
-        raise ConfigurationError("set FLEETMEM_DATABASE_URL to the address of a Postgres")
-    async with translated_errors():
-        return await asyncpg.create_pool(
+        raise ConfigurationError(NO_ADDRESS)
+    async with translated_errors(), explained_refusals(role):
+        pool = await asyncpg.create_pool(
             settings.database_url.get_secret_value(),
             min_size=min(settings.db_min_pool_size, settings.db_max_pool_size),
             max_size=settings.db_max_pool_size,
@@ -51,8 +54,27 @@ async def open_pool(settings: Settings) -> Pool:
             init=_prepare,
             # Nothing here sets session state, and the default reset costs a round trip.
             reset=_keep,
-            server_settings=_server_settings(settings),
+            server_settings={**_server_settings(settings), "role": role},
         )
+        async with pool.acquire() as connection:
+            await require_row_security(connection)
+        return pool
+
+
+@asynccontextmanager
+async def owner_connection(settings: Settings) -> AsyncGenerator[Connection]:
+    """A connection as whoever owns the tables: builds need that, and may take hours."""
+    url = settings.owner_database_url or settings.database_url
+    if url is None:
+        raise ConfigurationError(NO_ADDRESS)
+    async with translated_errors():
+        connection = await asyncpg.connect(
+            url.get_secret_value(), timeout=settings.db_connect_timeout
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 def pool_usage(pool: Pool) -> tuple[int, int]:
@@ -106,9 +128,10 @@ class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connecti
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
-    """A connection within a transaction; errors are translated."""
+async def transaction(pool: Pool, tenant_id: int) -> AsyncGenerator[Connection]:
+    """A connection within a transaction that sees one tenant's rows; errors are translated."""
     async with acquired(pool) as connection, connection.transaction():
+        await connection.execute("select enter_tenant($1)", tenant_id)
         yield connection
 
 

@@ -1,6 +1,6 @@
 """Memories in Postgres: what is returned is committed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -42,6 +42,8 @@ from serve_app.storage.rows import (
     vector_columns,
 )
 from serve_app.storage.scopes import ScopeIds
+
+Key = tuple[int, UUID]
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """What Postgres says of a row that it cannot store, whoever sends it again."""
@@ -118,7 +120,7 @@ class PostgresMemories:
         chunks: tuple[Chunk, ...] | None,
     ) -> Memory:
         """See ports.Memories."""
-        async with transaction(self._pool) as connection:
+        async with transaction(self._pool, before.scope.tenant_id) as connection:
             await _lock(connection, before.scope.tenant_id, before.id)
             row = await _find(connection, before.scope.tenant_id, before.id, Conflict)
             if to_memory(row) != before:
@@ -140,7 +142,7 @@ class PostgresMemories:
         expected: frozenset[int] | None = None,
     ) -> None:
         """See ports.Memories."""
-        async with transaction(self._pool) as connection:
+        async with transaction(self._pool, tenant_id) as connection:
             await _lock(connection, tenant_id, memory_id)
             row = await _find(connection, tenant_id, memory_id)
             if agent_id is not None and row["agent_id"] != agent_id:
@@ -177,23 +179,29 @@ class PostgresMemories:
         async with acquired(self._pool) as connection:
             columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
             rows = await connection.fetch(query("add_memories"), *columns)
-            added = {row["id"] for row in rows}
+            added = {(row["tenant_id"], row["id"]) for row in rows}
             # Of an id that is given twice, the first is stored.
-            outcomes = {e.memory.id: e.memory for e in reversed(memories) if e.memory.id in added}
-            there = [e.memory for e in memories if e.memory.id not in added]
+            outcomes = {key: m for m, key in _keyed(reversed(memories)) if key in added}
+            there = [m for m, key in _keyed(memories) if key not in added]
             outcomes |= await _stored(connection, there)
-        taken = Conflict("the id belongs to another memory")
-        return [outcomes.get(embedded.memory.id, taken) for embedded in memories]
+        gone = Conflict("the id belonged to a memory that was just deleted")
+        return [outcomes.get(key, gone) for _, key in _keyed(memories)]
 
 
-async def _stored(connection: Connection, memories: Sequence[Memory]) -> dict[UUID, Memory]:
+def _keyed(memories: Iterable[EmbeddedMemory]) -> Iterator[tuple[Memory, Key]]:
+    """Each memory with its primary key: ids are unique within a tenant."""
+    for embedded in memories:
+        yield embedded.memory, (embedded.memory.scope.tenant_id, embedded.memory.id)
+
+
+async def _stored(connection: Connection, memories: Sequence[Memory]) -> dict[Key, Memory]:
     """What the database holds under ids that were there before, each in its own tenant."""
-    found: dict[UUID, Memory] = {}
+    found: dict[Key, Memory] = {}
     for tenant_id in {memory.scope.tenant_id for memory in memories}:
         ids = [memory.id for memory in memories if memory.scope.tenant_id == tenant_id]
         for row in await connection.fetch(query("get_memories"), tenant_id, ids):
             memory = to_memory(row)
-            found[memory.id] = memory
+            found[tenant_id, memory.id] = memory
     return found
 
 

@@ -10,6 +10,7 @@ import asyncpg
 from serve_app.core.errors import ConfigurationError, DatabaseTooOld, DatabaseUnavailable
 from serve_app.storage.connection import GONE, Connection, translated_errors
 from serve_app.storage.model_stamp import adopt_model
+from serve_app.storage.roles import require_overview
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
@@ -38,11 +39,13 @@ async def migrate(dsn: str) -> list[str]:
         await _require_pgvector(connection)
         await connection.execute(HISTORY)
         applied = await _applied(connection)
-        return [
+        made = [
             await _apply(connection, path.stem, path.read_bytes())
             for path in migrations()
             if path.stem not in applied
         ]
+        await require_overview(connection)
+        return made
 
 
 async def prepare_database(dsn: str, model: str, dimension: int) -> list[str]:
@@ -121,7 +124,10 @@ async def _applied(connection: Connection) -> set[str]:
 
 async def _apply(connection: Connection, version: str, text: bytes) -> str:
     async with connection.transaction():
-        await connection.execute(text.decode())
+        try:
+            await connection.execute(text.decode())
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise ConfigurationError(f"migration {version} may not be applied: {error}") from error
         await connection.execute(
             "insert into schema_migrations (version, sha256) values ($1, $2)",
             version,

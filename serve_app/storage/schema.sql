@@ -18,7 +18,7 @@ create table scopes (
 );
 
 create table memories (
-  id uuid primary key,
+  id uuid not null,
   tenant_id int not null,
   scope_id int not null,
   content text not null,
@@ -32,12 +32,11 @@ create table memories (
   superseded_by uuid,
   content_hash bytea not null,
   version int not null default 1,
-  unique (tenant_id, id),
+  primary key (tenant_id, id),
   foreign key (tenant_id, scope_id) references scopes (tenant_id, scope_id)
 );
 create index memories_by_scope on memories (scope_id, id desc);
-create index memories_by_tenant on memories (tenant_id, id desc);
-create index memories_active on memories (scope_id) where status = 'active';
+create index memories_active on memories (scope_id) include (tenant_id) where status = 'active';
 create index memories_foldable on memories (scope_id, occurred_at, id)
   where status = 'active' and kind = 'episodic';
 create index memories_summaries on memories (scope_id, occurred_at, id)
@@ -58,13 +57,14 @@ create table memory_vectors (
   occurred_at timestamptz not null,
   active boolean not null,
   embedding halfvec(384) not null,
-  primary key (memory_id, ordinal),
+  primary key (tenant_id, memory_id, ordinal),
   foreign key (tenant_id, memory_id) references memories (tenant_id, id) on delete cascade
 );
 alter table memory_vectors alter embedding set storage plain;
--- The whole of a small scope is ranked from this index alone; it also serves the newest first.
+-- The whole of a small scope is ranked from this index alone; it also serves the newest first. Row
+-- security reads tenant_id of every row.
 create index memory_vectors_ranked on memory_vectors (scope_id, occurred_at desc)
-  include (memory_id, span_start, span_end, kind, importance, embedding) where active;
+  include (memory_id, span_start, span_end, kind, importance, embedding, tenant_id) where active;
 -- Index-only scans need pages that a vacuum has seen.
 alter table memory_vectors set (
   autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05
@@ -82,9 +82,11 @@ create table embedding_model (
 
 -- Who is folding which scope, until when.
 create table summary_leases (
-  scope_id int primary key references scopes,
+  scope_id int primary key,
   holder uuid not null,
-  expires_at timestamptz not null
+  expires_at timestamptz not null,
+  tenant_id int not null,
+  foreign key (tenant_id, scope_id) references scopes (tenant_id, scope_id)
 );
 
 -- The vector index that is ready for searches, if any: one row.
@@ -221,17 +223,21 @@ begin
   end loop;
 end $$;
 
--- The true top_k of one scope under the combined score; at least min(top_k, matching) rows.
+-- The true top_k of one scope under the combined score; at least min(top_k, matching) rows. The
+-- memories are read here, since only here the tenant of this search is the transaction's.
 create function search_memories(
   p_tenant int, p_agent text, p_user text, p_query halfvec, p_top_k int, p_weights float8[],
   p_half_life float8, p_now timestamptz, p_kind text, p_exact_rows int
-) returns setof scored_vector language plpgsql volatile rows 10
+) returns table (
+  similarity float8, span_start int, span_end int, score float8, memory memories
+) language plpgsql volatile rows 10
 set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   v_scope int;
   v_index ann_index;
   v_probes int;
   v_exact bigint := p_exact_rows;
+  v_best scored_vector[] := '{}';
 begin
   perform set_config('fleetmem.tenant', p_tenant::text, true);
   select s.scope_id into v_scope from scopes s
@@ -257,15 +263,21 @@ begin
       offset v_exact limit 1;
     if found then
       perform set_config('ivfflat.probes', v_probes::text, true);
-      return query select * from rank_by_lists(
-        v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind);
-      if found then
-        return;
-      end if;
+      v_best := array(select r from rank_by_lists(
+        v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind) r);
     end if;
   end if;
-  return query select * from rank_in_full(
-    v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind);
+  if v_best = '{}' then
+    v_best := array(select r from rank_in_full(
+      v_scope, p_query, p_top_k, p_weights, p_half_life, p_now, p_kind) r);
+  end if;
+  return query select b.similarity, b.span_start, b.span_end, b.score, found.memory
+    from unnest(v_best) b
+    -- `offset 0` keeps the planner from joining the whole table.
+    cross join lateral (
+      select m as memory from memories m
+      where m.tenant_id = p_tenant and m.id = b.memory_id offset 0
+    ) found;
 end $$;
 
 -- The tenant of this transaction. Once a transaction that set one has ended, the setting is empty.
@@ -302,6 +314,105 @@ end $$;
 
 grant usage on schema public to fleetmem_service, fleetmem_maintenance;
 
+-- Row security, forced on the owner, too: without a tenant nothing is seen and nothing is stored.
+alter table tenants enable row level security;
+alter table tenants force row level security;
+create policy tenant_rows on tenants
+  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+
+alter table scopes enable row level security;
+alter table scopes force row level security;
+create policy tenant_rows on scopes
+  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+
+alter table memories enable row level security;
+alter table memories force row level security;
+create policy tenant_rows on memories
+  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+
+alter table memory_vectors enable row level security;
+alter table memory_vectors force row level security;
+create policy tenant_rows on memory_vectors
+  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+
+alter table summary_leases enable row level security;
+alter table summary_leases force row level security;
+create policy tenant_rows on summary_leases
+  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+
+-- Maintenance looks for work in all tenants, and then works within one; a lease holds no content.
+create policy every_tenant on scopes for select to fleetmem_maintenance using (true);
+create policy every_tenant on memories for select to fleetmem_maintenance using (true);
+create policy every_tenant on memory_vectors for select to fleetmem_maintenance using (true);
+create policy every_tenant on summary_leases to fleetmem_maintenance using (true) with check (true);
+
+-- What the service is granted, maintenance inherits.
+do $$
+begin
+  if not pg_has_role('fleetmem_maintenance', 'fleetmem_service', 'member') then
+    grant fleetmem_service to fleetmem_maintenance;
+  end if;
+exception
+  when unique_violation then
+    null;  -- Another database of this server was migrated at the same moment.
+  when insufficient_privilege then
+    raise exception using errcode = 'insufficient_privilege', message =
+      'let a superuser run: grant fleetmem_service to fleetmem_maintenance';
+end $$;
+grant select, insert on scopes to fleetmem_service;
+grant select, insert, update, delete on memories, memory_vectors to fleetmem_service;
+grant select on embedding_model, ann_index to fleetmem_service;
+grant select, insert, update, delete on summary_leases to fleetmem_maintenance;
+
+-- The tenant, set for this transaction: what a statement reads lateral to it is read afterwards.
+create function enter_tenant(p_tenant int) returns int language sql volatile as $$
+  select set_config('fleetmem.tenant', p_tenant::text, true)::int
+$$;
+
+-- The scopes of one tenant, made where they are missing.
+create function add_scopes(p_tenant int, p_agents text[], p_users text[])
+returns setof scopes language plpgsql volatile as $$
+begin
+  perform enter_tenant(p_tenant);
+  return query
+    with given as (
+      select distinct * from unnest(p_agents, p_users) g (agent_id, user_id)
+    ), made as (
+      insert into scopes (tenant_id, agent_id, user_id)
+      select p_tenant, g.* from given g
+      where not exists (
+        select from scopes s where (s.tenant_id, s.agent_id, s.user_id) = (p_tenant, g.*)
+      )
+      order by g.agent_id, g.user_id
+      on conflict do nothing
+      returning *
+    )
+    select * from made
+    union all
+    select s.* from scopes s join given g using (agent_id, user_id) where s.tenant_id = p_tenant;
+end $$;
+
+-- Store one tenant's memories and their vectors; an id that is there stays as it is. Returns the
+-- ids that were not.
+create function add_memories(p_tenant int, p_memories memories[], p_vectors memory_vectors[])
+returns setof uuid language plpgsql volatile as $$
+begin
+  perform enter_tenant(p_tenant);
+  return query
+    with added as (
+      insert into memories
+      select m.* from unnest(p_memories) m
+      -- One order for all: two batches with the same ids wait for each other, never in a circle.
+      order by m.id
+      on conflict (tenant_id, id) do nothing
+      returning id
+    ), chunks as (
+      insert into memory_vectors
+      select v.* from unnest(p_vectors) v join added a on a.id = v.memory_id
+    )
+    select id from added;
+end $$;
+
 -- What a memory was until `valid_to`. A null content is that of the next version that has one, or
 -- else the memory's own: only a change of the text costs a copy of it.
 create table memory_versions (
@@ -316,7 +427,7 @@ create table memory_versions (
   status text not null,
   superseded_by uuid,
   valid_to timestamptz not null,
-  primary key (memory_id, version),
+  primary key (tenant_id, memory_id, version),
   foreign key (tenant_id, memory_id) references memories (tenant_id, id) on delete cascade
 );
 
@@ -353,9 +464,10 @@ union all
 select v.tenant_id, v.memory_id, v.version,
        coalesce(v.content, (
          select n.content from memory_versions n
-         where n.memory_id = v.memory_id and n.version > v.version and n.content is not null
+         where (n.tenant_id, n.memory_id) = (v.tenant_id, v.memory_id) and n.version > v.version
+           and n.content is not null
          order by n.version limit 1
-       ), (select m.content from memories m where m.id = v.memory_id)),
+       ), (select m.content from memories m where (m.tenant_id, m.id) = (v.tenant_id, v.memory_id))),
        v.kind, v.importance, v.occurred_at, v.updated_at, v.status, v.superseded_by, v.valid_to
 from memory_versions v;
 

@@ -13,7 +13,10 @@ from serve_app.storage.rows import memory_columns, to_memory, vector_columns
 
 
 class PostgresSummaries:
-    """Implements ports.Summaries; leases run out by the database's clock."""
+    """Implements ports.Summaries over a pool of the role fleetmem_maintenance.
+
+    Leases run out by the database's clock.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -45,7 +48,7 @@ class PostgresSummaries:
 
     async def fold(self, lease: Lease, sources: Sequence[Memory], summary: EmbeddedMemory) -> bool:
         """See ports.Summaries."""
-        async with transaction(self._pool) as connection:
+        async with transaction(self._pool, lease.scope.tenant_id) as connection:
             await lock_scope(connection, lease.scope_id)
             if not await _holds(connection, lease) or not await _as_read(connection, sources):
                 return False

@@ -43,8 +43,10 @@ def memories(pool: asyncpg.Pool, settings: Settings) -> PostgresMemories:
 
 
 @pytest.fixture
-def summaries(pool: asyncpg.Pool) -> PostgresSummaries:
-    return PostgresSummaries(pool)
+async def summaries(settings: Settings) -> AsyncIterator[PostgresSummaries]:
+    pool = await open_pool(settings, "fleetmem_maintenance")
+    yield PostgresSummaries(pool)
+    await pool.close()
 
 
 class TestPostgresMemories(MemoriesContract):
@@ -58,7 +60,7 @@ class TestPostgresSummaries(SummariesContract):
 async def tick(memories: PostgresMemories, settings: Settings) -> SummaryReport:
     """One summariser, with a pool of its own as in a process of its own."""
     world = World(now=sample().created_at)
-    pool = await open_pool(settings)
+    pool = await open_pool(settings, "fleetmem_maintenance")
     try:
         return await summarise(
             replace(world.ports, memories=memories, new_id=lambda: sample().id),

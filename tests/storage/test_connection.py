@@ -33,9 +33,12 @@ async def ask(pool: Pool, statement: str) -> object:
         return await connection.fetchval(statement)
 
 
+INSERT = "insert into scopes (tenant_id, agent_id, user_id) values (1, 'a', 'u')"
+
+
 async def insert_and_fail(pool: Pool) -> None:
-    async with transaction(pool) as connection:
-        await connection.execute("insert into tenants (name) values ('other')")
+    async with transaction(pool, 1) as connection:
+        await connection.execute(INSERT)
         await connection.execute("select 1 / 0")
 
 
@@ -84,8 +87,11 @@ async def test_a_transaction_that_fails_changes_nothing(fresh_dsn: str) -> None:
     try:
         with pytest.raises(asyncpg.DivisionByZeroError):
             await insert_and_fail(pool)
-        async with acquired(pool) as connection:
-            assert await connection.fetchval("select count(*) from tenants") == 1
+        async with transaction(pool, 1) as connection:
+            assert await connection.fetchval("select count(*) from scopes") == 0
+            await connection.execute(INSERT)
+        async with transaction(pool, 1) as connection:
+            assert await connection.fetchval("select count(*) from scopes") == 1
     finally:
         await pool.close()
 
@@ -101,7 +107,7 @@ async def test_a_killed_server_is_unavailable_and_then_back(open_directory: Path
                 await ask(pool, "select 1")
         assert server.restart_if_dead()
         async with acquired(pool) as connection:
-            assert await connection.fetchval("select count(*) from tenants") == 1
+            assert await connection.fetchval("select count(*) from embedding_model") == 0
     finally:
         await pool.close()
         server.stop()

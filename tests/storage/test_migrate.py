@@ -8,6 +8,7 @@ import pytest
 from serve_app.core.errors import ConfigurationError, DatabaseTooOld, DatabaseUnavailable
 from serve_app.storage import migrate as module
 from serve_app.storage.migrate import DIRECTORY, migrate, migrations
+from tests.storage.owner import ask, execute
 
 SCHEMA = DIRECTORY.parent / "schema.sql"
 
@@ -38,22 +39,6 @@ union all
 select format('view %s %s %s', oid::regclass, reloptions, pg_get_viewdef(oid)) from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'v'
 order by 1"""
-
-
-async def ask(dsn: str, statement: str) -> list[str]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [row[0] for row in await connection.fetch(statement)]
-    finally:
-        await connection.close()
-
-
-async def execute(dsn: str, script: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(script)
-    finally:
-        await connection.close()
 
 
 def dump_without_history(rows: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from serve_app.settings import load_settings
 from serve_app.storage import scopes as module
 from serve_app.storage.connection import open_pool
 from serve_app.storage.scopes import ScopeIds
+from tests.storage.owner import ask
 
 PROCESSES = 8
 SCOPES = [Scope(1, f"agent-{n % 7}", f"user-{n}") for n in range(40)]
@@ -23,7 +24,7 @@ async def test_many_processes_give_a_scope_one_id(fresh_dsn: str) -> None:
         given = await asyncio.gather(
             *(ScopeIds(pool).of(order) for pool, order in zip(pools, orders, strict=True))
         )
-        made = await pools[0].fetchval("select count(*) from scopes")
+        [made] = await ask(fresh_dsn, "select count(*) from scopes")
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
     maps = [dict(zip(order, ids, strict=True)) for order, ids in zip(orders, given, strict=True)]

@@ -18,7 +18,7 @@ from serve_app.core.summary import SummaryRules
 from serve_app.language.sentences import Sentences
 from serve_app.operations.ports import Lease
 from serve_app.operations.summarise import SummaryReport, summarise
-from serve_app.settings import load_settings
+from serve_app.settings import Settings, load_settings
 from serve_app.storage.connection import Pool, open_pool
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.summaries import PostgresSummaries
@@ -31,18 +31,23 @@ SUMMARISERS = 8
 
 
 @pytest.fixture
-async def pool(fresh_dsn: str) -> AsyncIterator[Pool]:
-    settings = load_settings(
-        database_url=SecretStr(fresh_dsn), db_min_pool_size=1, db_max_pool_size=20
-    )
-    pool = await open_pool(settings)
+def settings(fresh_dsn: str) -> Settings:
+    return load_settings(database_url=SecretStr(fresh_dsn), db_min_pool_size=1, db_max_pool_size=20)
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
+    """What summaries need; it acts as maintenance."""
+    pool = await open_pool(settings, "fleetmem_maintenance")
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def memories(pool: Pool) -> PostgresMemories:
-    return PostgresMemories(pool, load_settings())
+async def memories(settings: Settings) -> AsyncIterator[PostgresMemories]:
+    pool = await open_pool(settings)
+    yield PostgresMemories(pool, settings)
+    await pool.close()
 
 
 async def tick(

@@ -17,7 +17,7 @@ create table memory_versions (
   status text not null,
   superseded_by uuid,
   valid_to timestamptz not null,
-  primary key (memory_id, version),
+  primary key (tenant_id, memory_id, version),
   foreign key (tenant_id, memory_id) references memories (tenant_id, id) on delete cascade
 );
 
@@ -54,9 +54,10 @@ union all
 select v.tenant_id, v.memory_id, v.version,
        coalesce(v.content, (
          select n.content from memory_versions n
-         where n.memory_id = v.memory_id and n.version > v.version and n.content is not null
+         where (n.tenant_id, n.memory_id) = (v.tenant_id, v.memory_id) and n.version > v.version
+           and n.content is not null
          order by n.version limit 1
-       ), (select m.content from memories m where m.id = v.memory_id)),
+       ), (select m.content from memories m where (m.tenant_id, m.id) = (v.tenant_id, v.memory_id))),
        v.kind, v.importance, v.occurred_at, v.updated_at, v.status, v.superseded_by, v.valid_to
 from memory_versions v;
 

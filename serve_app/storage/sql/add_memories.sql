@@ -1,6 +1,7 @@
--- Store memories ($1 to $12) and their vectors ($13 to $17) at once; an id that is there stays as
--- it is. `sources` come as text, since unnest would flatten an array of arrays.
-with given as (
+-- Store memories ($1 to $12) and their vectors ($13 to $17) of any tenants at once; an id that is
+-- there stays as it is. `sources` come as text, since unnest would flatten an array of arrays. Each
+-- row has every column of its table, in order.
+with given as materialized (
   select * from unnest(
     $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[],
     $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[]
@@ -8,27 +9,25 @@ with given as (
     id, tenant_id, scope_id, content, kind, importance, created_at, occurred_at, updated_at,
     status, sources, content_hash, number
   )
-), added as (
-  insert into memories (
-    id, tenant_id, scope_id, content, kind, importance, created_at, occurred_at, updated_at,
-    status, sources, content_hash
-  )
-  select g.id, g.tenant_id, g.scope_id, g.content, g.kind, g.importance, g.created_at,
-         g.occurred_at, g.updated_at, g.status, g.sources::uuid[], g.content_hash
+), memory_rows as (
+  select g.tenant_id, array_agg(row (
+    g.id, g.tenant_id, g.scope_id, g.content, g.kind, g.importance, g.created_at, g.occurred_at,
+    g.updated_at, g.status, g.sources::uuid[], null, g.content_hash, 1
+  )::memories order by g.number) as list
+  from given g group by g.tenant_id
+), vector_rows as (
+  select g.tenant_id, array_agg(row (
+    g.id, v.ordinal, g.tenant_id, g.scope_id, v.span_start, v.span_end, g.kind, g.importance,
+    g.occurred_at, g.status = 'active', v.embedding
+  )::memory_vectors) as list
   from given g
-  -- One order for all: two batches with the same ids wait for each other, and never in a circle.
-  order by g.id, g.number
-  on conflict (id) do nothing
-  returning id, tenant_id, scope_id, kind, importance, occurred_at, status
-), chunks as (
-  insert into memory_vectors (
-    memory_id, ordinal, tenant_id, scope_id, span_start, span_end, kind, importance,
-    occurred_at, active, embedding
-  )
-  select a.id, v.ordinal, a.tenant_id, a.scope_id, v.span_start, v.span_end, a.kind,
-         a.importance, a.occurred_at, a.status = 'active', v.embedding
-  from added a
   join unnest($13::uuid[], $14::smallint[], $15::int[], $16::int[], $17::halfvec[])
-    as v (memory_id, ordinal, span_start, span_end, embedding) on v.memory_id = a.id
+    as v (memory_id, ordinal, span_start, span_end, embedding) on v.memory_id = g.id
+  group by g.tenant_id
+), tenants_in_turn as (
+  select tenant_id, m.list as memories, v.list as vectors
+  from memory_rows m left join vector_rows v using (tenant_id)
+  order by tenant_id
 )
-select id from added
+select t.tenant_id, added.id
+from tenants_in_turn t cross join lateral add_memories(t.tenant_id, t.memories, t.vectors) added (id)

@@ -1,7 +1,10 @@
--- Many searches in one round trip. $1 to $11: one array each, one element a search; $12: the size
--- up to which a scope is ranked in full. Returns the winners of search `number` (from 1); rows.py
--- reads them by position.
-select q.number, h.similarity, h.span_start, h.span_end, m.*
+-- Many searches in one round trip, of any tenants. $1 to $11: one array each, one element a search;
+-- $12: the size up to which a scope is ranked in full. Returns the winners of search `number` (from
+-- 1); rows.py reads them by position.
+select q.number, h.similarity, h.span_start, h.span_end, (h.memory).id, (h.memory).content,
+       (h.memory).kind, (h.memory).importance, (h.memory).created_at, (h.memory).occurred_at,
+       (h.memory).updated_at, (h.memory).status, (h.memory).sources, (h.memory).superseded_by,
+       (h.memory).version
 from unnest(
   $1::int[], $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
   $8::float8[], $9::float8[], $10::timestamptz[], $11::text[]
@@ -14,10 +17,4 @@ cross join lateral search_memories(
   array[q.similarity_weight, q.recency_weight, q.importance_weight], q.half_life, q.now, q.kind,
   $12
 ) h
--- `offset 0` keeps the planner from joining the whole table.
-cross join lateral (
-  select m.id, m.content, m.kind, m.importance, m.created_at, m.occurred_at, m.updated_at,
-         m.status, m.sources, m.superseded_by, m.version
-  from memories m where m.id = h.memory_id and m.tenant_id = q.tenant_id offset 0
-) m
 order by q.number, h.score desc
