@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from math import ceil
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -56,8 +57,12 @@ async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool
             reset=_keep,
             server_settings={**_server_settings(settings), "role": role},
         )
-        async with pool.acquire() as connection:
-            await require_row_security(connection)
+        try:
+            async with acquired(pool) as connection:
+                await require_row_security(connection)
+        except BaseException:
+            await pool.close()
+            raise
         return pool
 
 
@@ -69,7 +74,7 @@ async def owner_connection(settings: Settings) -> AsyncGenerator[Connection]:
         raise ConfigurationError(NO_ADDRESS)
     async with translated_errors():
         connection = await asyncpg.connect(
-            url.get_secret_value(), timeout=settings.db_connect_timeout
+            url.get_secret_value(), timeout=ceil(settings.db_connect_timeout)
         )
         try:
             yield connection

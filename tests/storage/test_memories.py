@@ -16,8 +16,8 @@ from serve_app.settings import Settings
 from serve_app.storage.connection import Pool, acquired, open_pool
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.queries import query
-from tests.storage.owner import execute
 from tests.storage.corpus import NOW, id_of, load_corpus, make_corpus, make_search, scope_of
+from tests.storage.owner import execute
 
 CORPUS = make_corpus([40, 400], seed=3)
 

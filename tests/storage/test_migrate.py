@@ -30,6 +30,12 @@ union all
 select format('options %s %s', relname, reloptions) from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r'
 union all
+select format('security %s %s %s %s', relname, relrowsecurity, relforcerowsecurity,
+              (select array_agg(acl::text order by acl::text) from unnest(relacl) acl))
+from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')
+union all
+select pg_policies::text from pg_policies where schemaname = 'public'
+union all
 select pg_get_functiondef(p.oid) from pg_proc p
 where p.pronamespace = 'public'::regnamespace and not exists (
   select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
