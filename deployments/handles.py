@@ -4,7 +4,8 @@ Every remote failure is translated here. Calls that may safely run twice are ret
 deadline lasts: reads, embeddings, and adding memories (an id is stored once).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from deployments.coalescing import Coalescer, Limits
 from deployments.remote_errors import call_once, call_until
 from deployments.wire import pack, unpack
 from serve_app.core.errors import FleetmemError
+from serve_app.core.keys import ApiKey, KeysFound, Tenant
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
@@ -166,6 +168,58 @@ class RemoteMemories:
 
     async def _add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         return await _exchange(self._handle.add, memories, self._timeout)
+
+
+class RemoteKeys:
+    """ports.Keys over the Retrieval deployment; only looks are retried."""
+
+    def __init__(self, handle: DeploymentHandle[Any], timeout: float) -> None:
+        self._handle = handle
+        self._timeout = timeout
+
+    async def find(self, key_ids: Sequence[str]) -> KeysFound:
+        """See ports.Keys."""
+        return await _exchange(self._handle.find_keys, key_ids, self._timeout)
+
+    async def touch(self, used: Mapping[str, datetime]) -> None:
+        """See ports.Keys."""
+        await call_once(self._handle.touch_keys.remote(dict(used)), self._timeout)
+
+    async def add_key(self, key: ApiKey, digest: bytes) -> None:
+        """See ports.Keys."""
+        await call_once(self._handle.add_key.remote(key, digest), self._timeout)
+
+    async def get_key(self, tenant_id: int, key_id: str) -> ApiKey:
+        """See ports.Keys."""
+        return await call_once(self._handle.get_key.remote(tenant_id, key_id), self._timeout)
+
+    async def list_keys(self, tenant_id: int) -> list[ApiKey]:
+        """See ports.Keys."""
+        return await call_once(self._handle.list_keys.remote(tenant_id), self._timeout)
+
+    async def revoke_key(self, tenant_id: int, key_id: str, now: datetime) -> None:
+        """See ports.Keys."""
+        await call_once(self._handle.revoke_key.remote(tenant_id, key_id, now), self._timeout)
+
+    async def replace_key(self, retired: ApiKey, key: ApiKey, digest: bytes) -> None:
+        """See ports.Keys."""
+        await call_once(self._handle.replace_key.remote(retired, key, digest), self._timeout)
+
+    async def add_tenant(self, name: str, now: datetime) -> Tenant:
+        """See ports.Keys."""
+        return await call_once(self._handle.add_tenant.remote(name, now), self._timeout)
+
+    async def list_tenants(self) -> list[Tenant]:
+        """See ports.Keys."""
+        return await call_once(self._handle.list_tenants.remote(), self._timeout)
+
+    async def find_tenant(self, name: str) -> Tenant:
+        """See ports.Keys."""
+        return await call_once(self._handle.find_tenant.remote(name), self._timeout)
+
+    async def set_suspended(self, name: str, suspended: bool) -> Tenant:
+        """See ports.Keys."""
+        return await call_once(self._handle.set_suspended.remote(name, suspended), self._timeout)
 
 
 async def _exchange(method: Any, items: Sequence[Any], seconds: float) -> Any:

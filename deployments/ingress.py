@@ -7,10 +7,9 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from deployments.metrics import ClusterMetrics, RayMeter
-from deployments.world import open_ports
+from deployments.world import open_service
 from serve_app.asgi import create_asgi_app
 from serve_app.logs import write_json_logs
-from serve_app.operations.service import Service
 from serve_app.settings import load_settings
 
 
@@ -40,7 +39,7 @@ class Ingress:
         self._settings = load_settings(config)
         write_json_logs(self._settings.log_level, self._settings.access_log)
         self._meter = RayMeter()
-        self._service = Service(open_ports(embedding, retrieval, self._settings, self._meter))
+        self._service = open_service(embedding, retrieval, self._settings, self._meter)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return create_asgi_app(self._service, self._settings, ClusterMetrics(), self._meter)

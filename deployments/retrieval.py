@@ -5,6 +5,7 @@ from uuid import UUID
 
 from ray import serve
 
+from deployments.key_methods import KeyMethods
 from deployments.metrics import RayMeter
 from deployments.schedule import Schedule
 from deployments.wire import pack, unpack
@@ -20,6 +21,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
 from serve_app.storage.connection import acquired, open_pool, pool_usage
+from serve_app.storage.keys import PostgresKeys, require_keys
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import require_model
 
@@ -42,7 +44,7 @@ POOL_GAUGE_SECONDS = 1.0
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
 )
-class Retrieval:
+class Retrieval(KeyMethods):
     """Ready once the pool has its connections; a database that goes away later is 503."""
 
     async def __init__(self, config: str | None) -> None:
@@ -50,7 +52,9 @@ class Retrieval:
         self._pool = await open_pool(settings)
         async with acquired(self._pool) as connection:
             await require_model(connection, settings.stored_model)
+            await require_keys(connection, settings.open_allowed)
         self._memories = PostgresMemories(self._pool, settings)
+        self.keys = PostgresKeys(self._pool)
         self._meter = RayMeter()
         self._schedule = Schedule()
         self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)

@@ -12,13 +12,18 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from serve_app.core.keys import KeyRecord, KeysFound
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
+from serve_app.core.principal import Principal
 from serve_app.core.ranking import Candidate, RankingPolicy
 from serve_app.core.search import VectorSearch
 
 PROTOCOL = 5
 
-PLAIN = (Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch)
+PLAIN = (
+    *(Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch),
+    *(KeyRecord, KeysFound, Principal),
+)
 """Frozen dataclasses with slots: rebuilt by their constructor, from their fields in order."""
 
 

@@ -1,15 +1,19 @@
 """The ports of a replica, over handles to the other deployments."""
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.handles import RemoteEmbedder, RemoteMemories
+from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteMemories
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
+from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.ports import Ports
+from serve_app.operations.registry import Registry
+from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
 
@@ -29,6 +33,21 @@ def open_ports(
         meter=meter,
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
+    )
+
+
+def open_service(
+    embedding: DeploymentHandle[Any],
+    retrieval: DeploymentHandle[Any],
+    settings: Settings,
+    meter: Meter,
+) -> Service:
+    """Every verb, for callers whose keys Retrieval knows."""
+    keys = RemoteKeys(retrieval, settings.request_timeout_seconds)
+    return Service(
+        open_ports(embedding, retrieval, settings, meter),
+        Registry(keys, _now, os.urandom),
+        KeyRing(keys, _now, time.monotonic, settings.open_allowed),
     )
 
 

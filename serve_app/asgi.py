@@ -10,10 +10,11 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from serve_app.api import batch, health, memories, versions
+from serve_app.api import batch, health, keys, memories, tenants, versions
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.answer_headers import AnswerHeaders
+from serve_app.api.authentication import Authentication
 from serve_app.api.cross_origin import open_to
 from serve_app.api.deadline import Deadline
 from serve_app.api.gate import Gate
@@ -27,7 +28,10 @@ from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
 
-ROUTERS = (health.router, batch.router, memories.router, versions.router)
+ROUTERS = (
+    *(health.router, batch.router, memories.router, versions.router),
+    *(keys.router, tenants.router),
+)
 
 HOT = (memories.search, memories.remember)
 """The endpoints that answer nearly all of the load."""
@@ -50,6 +54,7 @@ def create_asgi_app(
     """
     api = create_api(service, settings, metrics)
     app: ASGIApp = HotRoutes(api, _find_hot_routes(service, settings))
+    app = Authentication(app, service.key_ring, settings.failed_keys_per_minute, meter)
     app = Deadline(app, settings.request_timeout_seconds)
     app = Gate(app, HostNames(settings.allowed_hosts, settings.loopback_only))
     app = Shield(app)

@@ -143,6 +143,14 @@ class Settings(BaseSettings):
         0, ge=0, description="seconds for which browsers must use TLS; only behind TLS"
     )
 
+    insecure_open: bool = Field(
+        False,
+        description="whether everybody is let in, beyond this machine too, until a key is made",
+    )
+    failed_keys_per_minute: int = Field(
+        60, ge=1, description="requests without a valid key of one address before it gets 429"
+    )
+
     access_log: bool = Field(
         False, description="whether every request is logged; failed ones always are"
     )
@@ -156,6 +164,11 @@ class Settings(BaseSettings):
         if self.embedding_precision == "fp32":
             return self.embedding_model
         return f"{self.embedding_model}@{self.embedding_precision}"
+
+    @property
+    def open_allowed(self) -> bool:
+        """Whether everybody may come in as long as no key was ever made."""
+        return self.loopback_only or self.insecure_open
 
     @model_validator(mode="after")
     def _require_precision_of_device(self) -> Self:

@@ -37,6 +37,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "embedding_texts_in_flight": Instrument("gauge", "texts taken on and not answered yet"),
     "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
     "embedding_cache": Instrument("counter", "look-ups of vectors", ("outcome",)),
+    "keys_refused": Instrument("counter", "requests refused for their key", ("code",)),
     "memory_operations": Instrument("counter", "memories touched", ("operation",)),
     "db_pool_in_use": Instrument("gauge", "connections at work"),
     "db_pool_idle": Instrument("gauge", "connections that wait"),

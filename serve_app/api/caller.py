@@ -6,14 +6,17 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, Principal
+from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, OPERATOR, TENANT_ADMIN, Principal
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
 
+PRINCIPAL = "fleetmem.principal"
+"""Where authentication.py leaves the caller in a request's scope."""
+
 
 async def identify(request: Request) -> Principal:
-    """The caller; there is one tenant as long as no keys are issued."""
-    return Principal()
+    """The caller. A request that nobody has authenticated is our fault, and a KeyError."""
+    return request.scope[PRINCIPAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ async def find_settings(request: Request) -> Settings:
 
 Reader = Annotated[Principal, Depends(Needs(MEMORY_READ))]
 Writer = Annotated[Principal, Depends(Needs(MEMORY_WRITE))]
+Admin = Annotated[Principal, Depends(Needs(TENANT_ADMIN))]
+Operator = Annotated[Principal, Depends(Needs(OPERATOR))]
 Serving = Annotated[Service, Depends(find_service)]
 Knobs = Annotated[Settings, Depends(find_settings)]
 

@@ -13,10 +13,15 @@ from serve_app.core.errors import (
     FleetmemError,
     Forbidden,
     InvalidInput,
+    KeyNotFound,
+    NameTaken,
     NotFound,
     Overloaded,
     PreconditionFailed,
     RateLimited,
+    TenantNotFound,
+    TenantSuspended,
+    TooManyFailedKeys,
     Unauthenticated,
     Unavailable,
 )
@@ -50,6 +55,12 @@ class BadRequest(FleetmemError):
     """The request is broken in a way that no other code names."""
 
     code = "bad_request"
+
+
+class TwoKeys(FleetmemError):
+    """The request carries two different keys; which caller is meant cannot be known."""
+
+    code = "two_keys"
 
 
 class RouteNotFound(FleetmemError):
@@ -126,11 +137,19 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     NestingTooDeep: Answer(400, "The body is nested too deep"),
     InvalidEncoding: Answer(400, "Not UTF-8"),
     BadRequest: Answer(400, "Bad request", "The request cannot be read."),
+    TwoKeys: Answer(
+        400, "Two different keys", "Send one key, in one of the headers that may carry it."
+    ),
     Unauthenticated: Answer(
         401, "A valid key is needed", "Send a valid key as Authorization: Bearer <key>."
     ),
     Forbidden: Answer(403, "The key lacks a scope"),
+    TenantSuspended: Answer(
+        403, "The tenant is suspended", "The key's tenant is suspended; its memories are kept."
+    ),
     NotFound: Answer(404, "Memory not found", "Memory not found or does not belong to this agent."),
+    KeyNotFound: Answer(404, "Key not found", "There is no such key in this tenant."),
+    TenantNotFound: Answer(404, "Tenant not found", "There is no tenant of this name."),
     RouteNotFound: Answer(404, "Nothing is here", "No route has this path; see /docs."),
     MethodNotAllowed: Answer(
         405, "Method not allowed", "This path does not take this method; see the Allow header."
@@ -144,6 +163,7 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     PreconditionFailed: Answer(
         412, "Another version", "The memory is in none of the versions that If-Match names."
     ),
+    NameTaken: Answer(409, "It exists already"),
     BodyTooLarge: Answer(413, "The body is too large"),
     UriTooLong: Answer(414, "The URI is too long"),
     UnsupportedMediaType: Answer(
@@ -156,6 +176,9 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     ),
     InvalidInput: Answer(422, "Invalid input"),
     RateLimited: Answer(429, "Too many requests"),
+    TooManyFailedKeys: Answer(
+        429, "Too many requests without a valid key", "Wait, and come back with a valid key."
+    ),
     HeadersTooLarge: Answer(431, "The headers are too large"),
     FleetmemError: Answer(
         500, "Internal error", "Something went wrong here; the log has it under the request id."

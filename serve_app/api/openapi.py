@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from serve_app.api.authentication import is_public
 from serve_app.api.errors import (
     ANSWERS,
     BadRequest,
@@ -20,6 +21,7 @@ from serve_app.api.errors import (
     NestingTooDeep,
     NotReady,
     RouteNotFound,
+    TwoKeys,
     UnsupportedMediaType,
     UriTooLong,
 )
@@ -29,9 +31,14 @@ from serve_app.core.errors import (
     FleetmemError,
     Forbidden,
     InvalidInput,
+    KeyNotFound,
+    NameTaken,
     NotFound,
     PreconditionFailed,
     RateLimited,
+    TenantNotFound,
+    TenantSuspended,
+    TooManyFailedKeys,
     Unauthenticated,
     Unavailable,
 )
@@ -42,8 +49,17 @@ Errors = frozenset[type[FleetmemError]]
 NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
 """What a path or a method answers that no operation describes."""
 
-OF_A_CALLER: Errors = frozenset({Unauthenticated, Forbidden, RateLimited})
+OF_A_CALLER: Errors = frozenset(
+    {TwoKeys, Unauthenticated, Forbidden, TenantSuspended, RateLimited, TooManyFailedKeys}
+)
 """Of every route that asks who calls."""
+
+KEY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a key: `fm_live_…`"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "X-Memnex-API-Key": {"type": "apiKey", "in": "header", "name": "X-Memnex-API-Key"},
+}
+"""The three headers that may carry a key; one is enough."""
 
 OF_A_BODY: Errors = frozenset(
     {MalformedJson, DuplicateKey, NestingTooDeep, BodyTooSlow, BodyTooLarge, InvalidInput}
@@ -72,8 +88,10 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 operation["responses"].pop("422", None)
+                operation["security"] = _list_keys(path)
                 for status, codes in _refusals(path, method, operation):
                     operation["responses"][status] = _tell(status, codes)
+        document["components"]["securitySchemes"] = KEY_SCHEMES
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -89,10 +107,14 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
         found |= OF_A_BODY
     if "{memory_id}" in path:
         found |= OF_A_MEMORY
-    if method == "patch":
-        found |= OF_A_CHANGE
-    if method in ("patch", "delete") and "{memory_id}" in path:
-        found |= OF_A_CONDITION
+        if method == "patch":
+            found |= OF_A_CHANGE
+        if method in ("patch", "delete"):
+            found |= OF_A_CONDITION
+    if "{key_id}" in path:
+        found |= {KeyNotFound}
+    if path.startswith("/v1/tenants"):
+        found |= {TenantNotFound if "{name}" in path else NameTaken}
     if path == "/readyz":
         found |= OF_READINESS
     return found
@@ -105,6 +127,11 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[tup
     for status in statuses:
         codes = sorted(error.code for error in errors if ANSWERS[error].status == status)
         yield str(status), codes
+
+
+def _list_keys(path: str) -> list[dict[str, list[str]]]:
+    """The schemes that an operation takes, any one of them; none where nobody needs a key."""
+    return [] if is_public(path) else [{name: []} for name in KEY_SCHEMES]
 
 
 def _tell(status: str, codes: list[str]) -> dict[str, Any]:

@@ -4,10 +4,15 @@ FleetmemError
 ├── InvalidInput            the request is wrong; nothing changed
 ├── Unauthenticated         no valid key came with the request
 ├── Forbidden               the key is valid, and not for this
+│   └── TenantSuspended
 ├── NotFound                no such memory for this caller
+├── KeyNotFound             no such key in the caller's tenant
+├── TenantNotFound          no tenant of this name
 ├── Conflict                the memory changed under the caller
-├── RateLimited             too many calls in too short a time
 ├── PreconditionFailed      it is not in the version that the caller named
+├── RateLimited             too many calls in too short a time
+│   └── TooManyFailedKeys   or requests without a valid key, from one address
+├── NameTaken               there is a key or a tenant like that already
 ├── Unavailable             try again after `retry_after` seconds
 │   ├── DatabaseUnavailable
 │   ├── EmbeddingUnavailable
@@ -18,6 +23,7 @@ FleetmemError
     ├── ModelMismatch
     ├── ModelUnavailable
     ├── DataDirectoryInUse
+    ├── NoKeys
     └── PortTaken
 
 They cross process boundaries by pickle: positional arguments only, plain attributes.
@@ -57,10 +63,34 @@ class Forbidden(FleetmemError):
     code = "missing_scope"
 
 
+class TenantSuspended(Forbidden):
+    """The key is valid, and its tenant is suspended."""
+
+    code = "tenant_suspended"
+
+
 class NotFound(FleetmemError):
     """The memory does not exist, or not for this caller: the two read alike."""
 
     code = "memory_not_found"
+
+
+class KeyNotFound(FleetmemError):
+    """The key does not exist, or not in the caller's tenant: the two read alike."""
+
+    code = "key_not_found"
+
+
+class TenantNotFound(FleetmemError):
+    """No tenant has this name."""
+
+    code = "tenant_not_found"
+
+
+class NameTaken(FleetmemError):
+    """A tenant of this name, or a key of this id, exists already."""
+
+    code = "name_taken"
 
 
 class Conflict(FleetmemError):
@@ -84,6 +114,12 @@ class PreconditionFailed(FleetmemError):
     """The memory is not in any of the versions that the caller would change."""
 
     code = "precondition_failed"
+
+
+class TooManyFailedKeys(RateLimited):
+    """Too many requests from one address had no valid key."""
+
+    code = "too_many_failed_keys"
 
 
 class Unavailable(FleetmemError):
@@ -149,6 +185,12 @@ class DataDirectoryInUse(ConfigurationError):
     """Another fleetmem owns the data directory."""
 
     code = "data_directory_in_use"
+
+
+class NoKeys(ConfigurationError):
+    """No key was ever made, and nobody said that the service may be open."""
+
+    code = "no_keys"
 
 
 class PortTaken(ConfigurationError):

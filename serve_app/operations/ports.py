@@ -1,12 +1,13 @@
 """What the verbs need of the world; a port's real thing and its fake share one contract."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from serve_app.core.errors import FleetmemError
+from serve_app.core.keys import ApiKey, KeysFound, Tenant
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
@@ -109,6 +110,54 @@ class Memories(Protocol):
 
     async def check_health(self) -> None:
         """Return when the database answers; raise DatabaseUnavailable otherwise."""
+        ...
+
+
+class Keys(Protocol):
+    """Tenants and the keys they hold. Every call is one transaction; raises DatabaseUnavailable."""
+
+    async def find(self, key_ids: Sequence[str]) -> KeysFound:
+        """The records of those that exist, in any tenant, all of one moment; ids may be none."""
+        ...
+
+    async def touch(self, used: Mapping[str, datetime]) -> None:
+        """Note when keys were last used, unless a later use is noted; unknown ids are passed."""
+        ...
+
+    async def add_key(self, key: ApiKey, digest: bytes) -> None:
+        """Store a key; raises NameTaken when its id exists, in whatever tenant."""
+        ...
+
+    async def get_key(self, tenant_id: int, key_id: str) -> ApiKey:
+        """One key, valid or not; raises KeyNotFound."""
+        ...
+
+    async def list_keys(self, tenant_id: int) -> list[ApiKey]:
+        """All keys of a tenant, also those that ended, oldest first."""
+        ...
+
+    async def revoke_key(self, tenant_id: int, key_id: str, now: datetime) -> None:
+        """End a key for good; harmless when it is revoked already. Raises KeyNotFound."""
+        ...
+
+    async def replace_key(self, retired: ApiKey, key: ApiKey, digest: bytes) -> None:
+        """Give `retired` its new end and store `key` beside it; raises KeyNotFound."""
+        ...
+
+    async def add_tenant(self, name: str, now: datetime) -> Tenant:
+        """A new tenant; raises NameTaken."""
+        ...
+
+    async def list_tenants(self) -> list[Tenant]:
+        """All tenants, oldest first."""
+        ...
+
+    async def find_tenant(self, name: str) -> Tenant:
+        """The tenant of this name; raises TenantNotFound."""
+        ...
+
+    async def set_suspended(self, name: str, suspended: bool) -> Tenant:
+        """Suspend or resume a tenant; raises TenantNotFound."""
         ...
 
 

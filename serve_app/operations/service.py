@@ -11,14 +11,21 @@ from serve_app.core.principal import Principal
 from serve_app.core.ranking import Hit
 from serve_app.core.search import SearchQuery
 from serve_app.operations import check_health, forget, read, remember, revise, search
+from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.ports import Ports
+from serve_app.operations.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What fleetmem does, whoever asks and however they came in."""
+    """What fleetmem does, whoever asks and however they came in.
+
+    `key_ring` tells who asks, `registry` makes and ends tenants and keys.
+    """
 
     ports: Ports
+    registry: Registry
+    key_ring: KeyRing
 
     async def remember(self, draft: MemoryDraft) -> Memory:
         """Store one draft."""

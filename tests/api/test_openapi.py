@@ -12,6 +12,11 @@ from serve_app.metering import PrometheusMeter
 from serve_app.settings import Settings
 from tests.fakes.world import World
 
+PATHS = (
+    *("/readyz", "/v1/memories/{memory_id}", "/v1/keys/{key_id}"),
+    *("/v1/tenants", "/v1/tenants/{name}"),
+)
+
 
 def properties(api: FastAPI, name: str) -> dict[str, Any]:
     return api.openapi()["components"]["schemas"][name]["properties"]
@@ -73,7 +78,7 @@ def test_a_status_names_its_codes(api: FastAPI):
 def test_every_error_of_the_table_is_some_operations_or_nobodys():
     found = {
         error
-        for path in ("/readyz", "/v1/memories/{memory_id}")
+        for path in PATHS
         for method in ("get", "patch")
         for error in find_errors(path, method, True)
     }

@@ -15,8 +15,10 @@ from serve_app.language.sentences import Sentences
 from serve_app.operations.summarise import SummaryReport, summarise
 from serve_app.settings import Settings, load_settings
 from serve_app.storage.connection import open_pool
+from serve_app.storage.keys import PostgresKeys
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.summaries import PostgresSummaries
+from tests.contracts.keys_contract import KeysContract
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import SCOPE, sample, store
 from tests.contracts.summaries_contract import SummariesContract
@@ -49,12 +51,21 @@ async def summaries(settings: Settings) -> AsyncIterator[PostgresSummaries]:
     await pool.close()
 
 
+@pytest.fixture
+def keys(pool: asyncpg.Pool) -> PostgresKeys:
+    return PostgresKeys(pool)
+
+
 class TestPostgresMemories(MemoriesContract):
     """Memories in Postgres."""
 
 
 class TestPostgresSummaries(SummariesContract):
     """Summaries in Postgres."""
+
+
+class TestPostgresKeys(KeysContract):
+    """Tenants and keys in Postgres."""
 
 
 async def tick(memories: PostgresMemories, settings: Settings) -> SummaryReport:

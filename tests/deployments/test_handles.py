@@ -15,19 +15,22 @@ from deployments.handles import (
     PARTS,
     QUERIES,
     RemoteEmbedder,
+    RemoteKeys,
     RemoteMemories,
 )
+from deployments.key_methods import KeyMethods
 from deployments.wire import pack, unpack
 from serve_app.asgi import create_asgi_app
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Overloaded, Unavailable
 from serve_app.embedding.cache import CachedEmbedder
 from serve_app.metering import PrometheusMeter
-from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from tests.api.conftest import open_client
+from tests.contracts.keys_contract import KeysContract
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import embed, sample
 from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.world import World
@@ -225,9 +228,28 @@ async def test_how_long_a_full_replica_wants_to_be_left_alone_reaches_the_caller
     for embed_queries in (refuse, refuse_each):
         handle: Any = StubHandle(embed_queries=embed_queries)
         there = RemoteEmbedder(handle, "fake", world.meter, timeout=5)
-        service = Service(replace(world.ports, embedder=CachedEmbedder(there, 10, world.meter)))
+        service = replace(
+            world.service,
+            ports=replace(world.ports, embedder=CachedEmbedder(there, 10, world.meter)),
+        )
         app = create_asgi_app(service, Settings(), PrometheusMeter(), world.meter)
         async with open_client(app) as client:
             answer = await client.post("/v1/memories/search", json=body)
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
         assert answer.headers["retry-after"] == "9"
+
+
+class KeysBehind(KeyMethods):
+    """Retrieval, as far as keys go."""
+
+    def __init__(self) -> None:
+        self.keys = InMemoryKeys()
+
+
+class TestRemoteKeys(KeysContract):
+    @pytest.fixture
+    def keys(self) -> RemoteKeys:
+        behind = KeysBehind()
+        methods = {name: getattr(behind, name) for name in vars(KeyMethods) if name[0] != "_"}
+        handle: Any = StubHandle(**methods)
+        return RemoteKeys(handle, timeout=5)

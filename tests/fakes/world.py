@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha512
 from uuid import UUID
 
 from serve_app.core.identity import uuid7
 from serve_app.core.memory import EmbeddedMemory, Memory, MemoryDraft, Scope
+from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.ports import Ports
+from serve_app.operations.registry import Registry
 from serve_app.operations.remember import remember
 from serve_app.operations.service import Service
 from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.summaries import InMemorySummaries
@@ -25,12 +29,16 @@ class World:
     memories: InMemoryMemories = field(default_factory=InMemoryMemories)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     meter: RecordingMeter = field(default_factory=RecordingMeter)
+    keys: InMemoryKeys = field(default_factory=InMemoryKeys)
+    open_allowed: bool = True
     ids_given: int = 0
 
     def __post_init__(self) -> None:
         self.summaries = InMemorySummaries(self.memories, lambda: self.now)
         self.ports = Ports(self.memories, self.embedder, self.meter, lambda: self.now, self.new_id)
-        self.service = Service(self.ports)
+        registry = Registry(self.keys, lambda: self.now, self.new_entropy)
+        self.key_ring = KeyRing(self.keys, lambda: self.now, self.monotonic, self.open_allowed)
+        self.service = Service(self.ports, registry, self.key_ring)
 
     def advance(self, **duration: float) -> None:
         """Let time pass: `advance(days=3)`."""
@@ -40,6 +48,15 @@ class World:
         """The next id; later ones are greater."""
         self.ids_given += 1
         return uuid7(self.now, self.ids_given.to_bytes(10))
+
+    def new_entropy(self, count: int) -> bytes:
+        """The next bytes, which are anything but random."""
+        self.ids_given += 1
+        return sha512(self.ids_given.to_bytes(10)).digest()[:count]
+
+    def monotonic(self) -> float:
+        """Seconds, in step with `now`."""
+        return self.now.timestamp()
 
     async def remember(self, content: str, scope: Scope = SCOPE, **fields: object) -> Memory:
         """Store one memory, and let a second pass."""

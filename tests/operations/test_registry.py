@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+import pytest
+
+from serve_app.core.errors import Forbidden, InvalidInput, KeyNotFound, NameTaken
+from serve_app.core.keys import KeyDraft, digest_key
+from serve_app.core.principal import MEMORY_READ, SCOPES, TENANT_ADMIN, TENANT_SCOPES, Principal
+from serve_app.operations.registry import require_all, require_other
+from tests.fakes.world import World
+
+READ = frozenset({MEMORY_READ})
+ADMIN = Principal(1, "me", frozenset({TENANT_ADMIN, MEMORY_READ}))
+MEMNEX = "mx_live_kAb12Cd34_" + "s" * 43
+
+
+async def test_only_the_digest_is_stored() -> None:
+    world = World()
+    issued = await world.service.registry.issue(KeyDraft(1, READ, "mine"))
+    [(key, digest)] = world.keys.keys.values()
+    assert (key, digest) == (issued.key, digest_key(issued.text))
+    assert issued.text[-43:] not in repr(world.keys.keys)
+    assert await world.service.registry.list_keys(1) == [issued.key]
+
+
+async def test_a_key_of_memnex_is_adopted_once() -> None:
+    world = World(open_allowed=False)
+    registry = world.service.registry
+    adopted = await registry.adopt(KeyDraft(1, READ), MEMNEX)
+    assert (await world.key_ring.identify(MEMNEX)).key_id == adopted.key.key_id == "kAb12Cd34"
+    with pytest.raises(NameTaken):
+        await registry.adopt(KeyDraft(1, READ), MEMNEX[:-1] + "x")
+
+
+async def test_a_new_tenant_comes_with_its_admins_key() -> None:
+    world = World(open_allowed=False)
+    tenant, issued = await world.service.registry.create_tenant_with_key("acme")
+    caller = await world.key_ring.identify(issued.text)
+    assert (caller.tenant_id, caller.scopes) == (tenant.tenant_id, TENANT_SCOPES)
+    assert await world.service.registry.find_tenant("acme") == tenant
+    assert [t.name for t in await world.service.registry.list_tenants()] == ["default", "acme"]
+    with pytest.raises(InvalidInput):
+        await world.service.registry.create_tenant("Acme")
+
+
+async def test_nobody_rotates_into_more_than_they_may() -> None:
+    registry = World().service.registry
+    operator = await registry.issue(KeyDraft(1, SCOPES))
+    with pytest.raises(Forbidden):
+        await registry.rotate(ADMIN, operator.key.key_id, timedelta())
+    [key] = await registry.list_keys(1)
+    assert key.expires_at is None
+
+
+async def test_a_key_of_another_tenant_is_not_rotated_or_revoked() -> None:
+    world = World()
+    registry = world.service.registry
+    _, theirs = await registry.create_tenant_with_key("acme")
+    with pytest.raises(KeyNotFound):
+        await registry.rotate(Principal(1, "me", SCOPES), theirs.key.key_id, timedelta())
+    with pytest.raises(KeyNotFound):
+        await registry.revoke(1, theirs.key.key_id)
+
+
+async def test_what_nobody_may_do() -> None:
+    require_all(ADMIN, READ)
+    with pytest.raises(Forbidden, match="operator"):
+        require_all(ADMIN, SCOPES - {"memory:write", "memory:erase", "audit:read"})
+    own, other = [await World().service.registry.find_tenant("default")] * 2
+    with pytest.raises(InvalidInput):
+        require_other(ADMIN, own)
+    require_other(Principal(2, "me", SCOPES), other)
