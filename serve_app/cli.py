@@ -1,4 +1,4 @@
-"""The command line: `fleetmem up | migrate | index | model | eval | demo`.
+"""The command line: `fleetmem up | migrate | tenant | key | index | model | eval | demo`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -6,6 +6,8 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 import asyncio
 import os
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,10 @@ from rich.markup import escape
 from serve_app.core.errors import ConfigurationError, FleetmemError
 from serve_app.evaluation.commands import app as evaluations
 from serve_app.evaluation.commands import demo
+from serve_app.evaluation.options import take_options
+from serve_app.key_commands import keys, tenants
 from serve_app.local.postgres_binaries import default_data_directory
+from serve_app.local.serving import is_loopback
 from serve_app.settings import IndexKind, load_settings
 
 app = typer.Typer(
@@ -27,6 +32,8 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")
+app.add_typer(tenants, name="tenant")
+app.add_typer(keys, name="key")
 app.add_typer(evaluations, name="eval")
 app.command(epilog="Example: fleetmem demo --data my-conversation.json --questions 3")(demo)
 console = Console(stderr=True, highlight=False)
@@ -56,26 +63,36 @@ OwnerDatabaseUrl = Annotated[
 ]
 
 
-@app.command(epilog="Example: fleetmem up --port 8080 --data-dir ./memories")
-def up(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="Where memories are kept.")] = DATA_DIRECTORY,
-    database_url: DatabaseUrl = None,
+@dataclass(frozen=True)
+class StartOptions:
+    """How and where to start."""
+
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option(help="Port of the API.")] = 8000
+    data_dir: Annotated[Path, typer.Option(help="Where memories are kept.")] = DATA_DIRECTORY
+    database_url: DatabaseUrl = None
     index: Annotated[
         str | None, typer.Option(help="ivfflat or hnsw: the index of large scopes.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A file like configs/production.yaml.")
-    ] = None,
-) -> None:
+    ] = None
+    config: Annotated[Path | None, typer.Option(help="A file like configs/production.yaml.")] = None
+    insecure_open: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-open", help="Let everybody in, from anywhere, until a key is made."
+        ),
+    ] = False
+
+
+@app.command(epilog="Example: fleetmem up --port 8080 --data-dir ./memories")
+@take_options
+def up(options: StartOptions) -> None:
     """Start the whole service on this machine: Postgres, model, Ray, API. Ctrl-C stops it."""
     from serve_app.local.up import UpOptions, run
 
-    _choose(config, index)
-    settings = load_settings()
-    options = UpOptions(host, port, data_dir.expanduser().absolute(), database_url)
-    sys.exit(run(options, settings, _say, lambda: _announce(f"http://{host}:{port}", data_dir)))
+    _choose(options)
+    directory = options.data_dir.expanduser().absolute()
+    where = UpOptions(options.host, options.port, directory, options.database_url)
+    sys.exit(run(where, load_settings(), _say, partial(_announce, options)))
 
 
 @app.command(epilog="Example: fleetmem migrate --database-url postgresql://me@db/fleetmem")
@@ -141,12 +158,14 @@ def main() -> None:
         sys.exit(1)
 
 
-def _choose(config: Path | None, index: str | None) -> None:
+def _choose(options: StartOptions) -> None:
     """Hand the options on to every process that is started from here."""
-    if config is not None:
-        os.environ["FLEETMEM_CONFIG"] = str(config.expanduser().absolute())
-    if index is not None:
-        os.environ["FLEETMEM_INDEX"] = _index_kind(index)
+    if options.config is not None:
+        os.environ["FLEETMEM_CONFIG"] = str(options.config.expanduser().absolute())
+    if options.index is not None:
+        os.environ["FLEETMEM_INDEX"] = _index_kind(options.index)
+    if options.insecure_open:
+        os.environ["FLEETMEM_INSECURE_OPEN"] = "1"
 
 
 def _index_kind(word: str) -> IndexKind:
@@ -168,10 +187,19 @@ def _say(line: str) -> None:
     console.print(f"[dim]fleetmem:[/] {escape(line)}", soft_wrap=True)
 
 
-def _announce(base: str, data_directory: Path) -> None:
+def _announce(options: StartOptions, needs_key: bool) -> None:
+    base = f"http://{options.host}:{options.port}"
     console.print(
         f"[bold green]fleetmem is ready[/]\n  API      {base}/v1/memories\n"
         f"  Docs     {base}/docs\n  Metrics  {base}/metrics\n"
-        f"  Data     {data_directory}\n  Ctrl-C stops it.",
+        f"  Data     {options.data_dir}\n  Keys     {_describe_keys(options, needs_key)}\n"
+        "  Ctrl-C stops it.",
         soft_wrap=True,
     )
+
+
+def _describe_keys(options: StartOptions, needs_key: bool) -> str:
+    if needs_key:
+        return "every request needs one"
+    who = "every account of this machine" if is_loopback(options.host) else "[bold red]EVERYBODY[/]"
+    return f"none yet: open to {who}; the first `fleetmem key create` closes it"

@@ -4,8 +4,11 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from serve_app.local.serving import free_ports
 
 
 def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +25,10 @@ def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("up",), ("migrate",), ("index",), ("model", "prepare"), ("eval", "locomo"), ("demo",)],
+    [
+        *((), ("up",), ("migrate",), ("index",), ("model", "prepare"), ("eval", "locomo")),
+        *(("demo",), ("tenant", "create"), ("key", "create"), ("key", "import")),
+    ],
 )
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     answer = fleetmem(*command, "--help")
@@ -60,3 +66,13 @@ def test_a_failure_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], 
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert re.search(words, answer.stderr), answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_without_a_key_only_this_machine_is_served(fresh_dsn: str, tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    where = ("--host", "0.0.0.0", "--port", str(port), "--data-dir", str(tmp_path))
+    answer = fleetmem("up", *where, "--database-url", fresh_dsn)
+    assert answer.returncode == 1
+    assert "fleetmem key create --operator" in answer.stderr
+    assert "--insecure-open" in answer.stderr
+    assert "Starting Ray" not in answer.stderr

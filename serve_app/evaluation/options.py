@@ -42,14 +42,16 @@ class EvaluationOptions:
 
 
 def take_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the fields of EvaluationOptions in the place of its parameter `options`."""
-    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
-    names = [field.name for field in fields(EvaluationOptions)]
-    shared = inspect.signature(EvaluationOptions).parameters.values()
+    """The command with the fields of a dataclass in the place of its parameter `options`."""
+    parameters = inspect.signature(command).parameters
+    own = [p for p in parameters.values() if p.name != "options"]
+    kind = parameters["options"].annotation
+    names = [field.name for field in fields(kind)]
+    shared = inspect.signature(kind).parameters.values()
     by_name = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
 
     def run(**given: Any) -> None:
-        options = EvaluationOptions(**{name: given.pop(name) for name in names})
+        options = kind(**{name: given.pop(name) for name in names})
         command(**given, options=options)
 
     run.__name__ = command.__name__

@@ -77,7 +77,7 @@ class EmbeddedPostgres:
         """The address for asyncpg, unchanged by a restart; there is no password to leak."""
         if self._sockets is None:
             raise ConfigurationError("embedded Postgres has no address before it is started")
-        return f"postgresql://{DATABASE}@/{DATABASE}?host={quote(str(self._sockets), safe='')}"
+        return _write_dsn(self._sockets)
 
     @property
     def pid(self) -> int | None:
@@ -249,6 +249,21 @@ class EmbeddedPostgres:
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()
         return " / ".join(lines[-3:]) or "it said nothing"
+
+
+def find_running(data_directory: Path) -> str | None:
+    """The address of the server that works on the directory now; None where none does."""
+    cluster = data_directory / "postgres"
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    is_ready = len(lines) > 7 and lines[7].strip() == "ready" and runs_postgres(lines[0], cluster)
+    return _write_dsn(lines[4]) if is_ready else None
+
+
+def _write_dsn(sockets: object) -> str:
+    return f"postgresql://{DATABASE}@/{DATABASE}?host={quote(str(sockets), safe='')}"
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -17,7 +17,9 @@ from serve_app.embedding.devices import prepare_for_device
 from serve_app.embedding.registry import find_model
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.local.ray_process import RayProcess
+from serve_app.local.serving import is_loopback
 from serve_app.settings import Settings
+from serve_app.storage.keys import require_keys_of
 from serve_app.storage.migrate import prepare_database
 
 WATCH_SECONDS = 0.5
@@ -37,11 +39,12 @@ class UpOptions:
 
 
 def run(
-    options: UpOptions, settings: Settings, progress: Progress, ready: Callable[[], None]
+    options: UpOptions, settings: Settings, progress: Progress, ready: Callable[[bool], None]
 ) -> int:
     """Start, call `ready`, watch until SIGINT or SIGTERM, stop. Returns the exit status.
 
-    Raises ConfigurationError when the service cannot start; nothing is left running then either.
+    `ready` is told whether every request needs a key. Raises ConfigurationError when the service
+    cannot start; nothing is left running then either.
     """
     stop = _stop_on_signals()
     with ExitStack() as started:
@@ -55,12 +58,15 @@ def run(
         owner = settings.owner_database_url
         owner_url = database_url if owner is None else owner.get_secret_value()
         asyncio.run(prepare_database(owner_url, model.name, model.dimension))
+        # Before Ray starts: it would take its time to say the same.
+        open_allowed = is_loopback(options.host) or settings.insecure_open
+        needs_key = asyncio.run(require_keys_of(owner_url, open_allowed))
         progress("Starting Ray and the application (10 to 30 seconds)")
         ray = RayProcess(options.host, options.port, options.data_directory / "ray.log")
         started.callback(ray.stop)
         ray.start(database_url, stop)
         if not stop.is_set():
-            ready()
+            ready(needs_key)
         status = _watch(ray, postgres, stop, progress)
         progress("Stopping")
     return status

@@ -11,6 +11,7 @@ from serve_app.core.errors import KeyNotFound, NameTaken, NoKeys, TenantNotFound
 from serve_app.core.keys import ApiKey, KeyRecord, KeysFound, Tenant
 from serve_app.core.principal import Principal
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
+from serve_app.storage.migrate import connected
 from serve_app.storage.queries import query
 
 
@@ -122,6 +123,12 @@ async def require_keys(connection: Connection, open_allowed: bool) -> bool:
             "it with --insecure-open (FLEETMEM_INSECURE_OPEN=1)"
         )
     return bool(any_made)
+
+
+async def require_keys_of(dsn: str, open_allowed: bool) -> bool:
+    """See require_keys; for a start that has no pool yet."""
+    async with connected(dsn) as connection:
+        return await require_keys(connection, open_allowed)
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ async def migrate(dsn: str) -> list[str]:
     Raises DatabaseTooOld for an old pgvector, ConfigurationError for a schema that is newer than
     this code or was made from edited files, DatabaseUnavailable without a server.
     """
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
         await _require_pgvector(connection)
         await connection.execute(HISTORY)
@@ -54,7 +54,7 @@ async def prepare_database(dsn: str, model: str, dimension: int) -> list[str]:
     Raises what `migrate` does, and ModelMismatch when its vectors are another model's.
     """
     applied = await migrate(dsn)
-    async with _connected(dsn) as connection:
+    async with connected(dsn) as connection:
         await adopt_model(connection, model, dimension)
     return applied
 
@@ -65,7 +65,8 @@ def migrations() -> list[Path]:
 
 
 @asynccontextmanager
-async def _connected(dsn: str) -> AsyncGenerator[Connection]:
+async def connected(dsn: str) -> AsyncGenerator[Connection]:
+    """A connection of its own, as whoever the address names; errors say what to do."""
     async with translated_errors():
         connection = await _connect(dsn)
         try:
