@@ -17,6 +17,7 @@ from serve_app.api.answer_headers import AnswerHeaders
 from serve_app.api.authentication import Authentication
 from serve_app.api.cross_origin import open_to
 from serve_app.api.deadline import Deadline
+from serve_app.api.departures import Departures
 from serve_app.api.gate import Gate
 from serve_app.api.host_names import HostNames
 from serve_app.api.hot_routes import HotRoute, HotRoutes
@@ -24,6 +25,7 @@ from serve_app.api.openapi import describe
 from serve_app.api.refusals import answer_refusal
 from serve_app.api.request_ids import RequestIds
 from serve_app.api.shield import Shield
+from serve_app.api.threshold import DOORKEEPER
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
 from serve_app.telemetry import Meter
@@ -59,9 +61,14 @@ def create_asgi_app(
     app = Gate(app, HostNames(settings.allowed_hosts, settings.loopback_only))
     app = Shield(app)
     app = Access(app, meter)
-    app = Admission(app, settings.max_concurrent_requests, settings.admission_wait_seconds, meter)
-    app = open_to(settings.allowed_origins, app)
-    return RequestIds(app, AnswerHeaders(settings.hsts_seconds))
+    admission = Admission(
+        app, settings.max_concurrent_requests, settings.admission_wait_seconds, meter
+    )
+    app = open_to(settings.allowed_origins, admission)
+    app = Departures(app)
+    app = RequestIds(app, AnswerHeaders(settings.hsts_seconds))
+    DOORKEEPER.stand(admission.is_refused, app)
+    return app
 
 
 def create_api(service: Service, settings: Settings, metrics: MetricsSource) -> FastAPI:

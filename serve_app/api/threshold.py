@@ -4,7 +4,12 @@ Serve reads some headers of each request before the application sees it: one set
 keeps it working for callers who have left, and one byte that is not UTF-8 in any of them is a 500
 that no handler of ours can answer. RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names
 `stand_before_serve`; every HTTP server of Serve asks it for middleware.
+
+Who is refused because of too many others is refused here, too: what Serve does for a request costs
+more than the refusal itself, and refusals alone could keep a replica busy.
 """
+
+from collections.abc import Callable
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +28,33 @@ OBEYED = frozenset(
 )
 WATCHED = OBEYED | {RAW_HEADER}
 
+NOT_BY_SERVE = (b"x-request-disconnect-disabled", b"?1")
+"""`Departures` watches for callers who leave, for less."""
+
+
+class Doorkeeper:
+    """Who is turned away before Serve does anything; the application of this process says it."""
+
+    def __init__(self) -> None:
+        self._is_refused: Callable[[Scope], bool] = _let_in
+        self._app: ASGIApp | None = None
+
+    def stand(self, is_refused: Callable[[Scope], bool], app: ASGIApp) -> None:
+        """Send the requests that are to be refused straight to `app`, which refuses them."""
+        self._is_refused, self._app = is_refused, app
+
+    def find_refusal(self, scope: Scope) -> ASGIApp | None:
+        """The application that refuses this request, if it is refused."""
+        return self._app if self._is_refused(scope) else None
+
+
+def _let_in(_: Scope) -> bool:
+    return False
+
+
+DOORKEEPER = Doorkeeper()
+"""That of this process: Serve makes its middleware without asking the application."""
+
 
 class Threshold:
     """Takes away Serve's own headers, and an x-request-id that is not sane."""
@@ -38,8 +70,9 @@ class Threshold:
                 for header in scope["headers"]
                 if header[0] not in WATCHED or _is_sane(header)
             ]
+            scope["headers"].append(NOT_BY_SERVE)
             scope[TOLD_BY_SERVE] = True
-        await self.app(scope, receive, send)
+        await (DOORKEEPER.find_refusal(scope) or self.app)(scope, receive, send)
 
 
 def stand_before_serve() -> list[Middleware]:

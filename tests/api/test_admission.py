@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from serve_app.api.admission import Admission
+from serve_app.api.admission import LONGEST_PAUSE, REFUSALS_PER_SECOND, Admission, Pacer
 from serve_app.api.congestion import BUSY
 from serve_app.api.problems import Problem, describe_problem
 from serve_app.asgi import create_asgi_app
@@ -117,6 +117,26 @@ async def test_a_long_wait_is_told(world: World):
 
     await app({"type": "http", "path": "/v1/memories", "headers": []}, fail, send)
     assert (b"retry-after", b"8") in sent[0]["headers"]
+
+
+def test_refusals_are_answered_at_once_up_to_their_rate():
+    pacer = Pacer()
+    assert all(pacer.find_pause(n / (0.9 * REFUSALS_PER_SECOND)) == 0 for n in range(1, 5000))
+
+
+def test_who_asks_again_at_once_is_slowed_down_to_the_rate():
+    pacer, seconds, callers = Pacer(), 20.0, 300
+    turns = [0.0] * callers
+    refused = 0
+    while (now := min(turns)) < seconds:
+        turns[turns.index(now)] = now + pacer.find_pause(now)
+        refused += 1
+    assert refused / seconds == pytest.approx(REFUSALS_PER_SECOND, rel=0.02)
+
+
+def test_no_refusal_waits_longer_than_half_a_second():
+    pacer = Pacer()
+    assert max(pacer.find_pause(1.0) for _ in range(10_000)) == LONGEST_PAUSE
 
 
 class TellingMeter(RecordingMeter):
