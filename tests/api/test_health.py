@@ -58,7 +58,7 @@ async def test_a_check_that_hangs_is_told_in_time(world: World, monkeypatch: pyt
         await asyncio.Event().wait()
 
     monkeypatch.setattr(world.memories, "check_health", hang)
-    settings = Settings(request_timeout_seconds=0.02)
+    settings = Settings(request_timeout_seconds=0.5)
     app = create_asgi_app(world.service, settings, PrometheusMeter(), world.meter)
     async with open_client(app) as client:
         assert (await client.get("/health")).json()["db"] == "error: deadline_exceeded"
