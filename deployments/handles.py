@@ -28,6 +28,8 @@ from serve_app.core.memory import (
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
+from serve_app.core.token_window import TokenGrant, TokenRequest
+from serve_app.core.usage import Usage
 from serve_app.telemetry import Meter
 
 T = TypeVar("T")
@@ -41,6 +43,11 @@ QUERIES = Limits(concurrency=4, max_items=32)
 """128 questions are a third of a second of one core: what waits longer waits here, in turns."""
 
 DOCUMENTS = Limits(concurrency=4, max_items=DOCUMENTS_PER_CALL)
+
+LEASE_SECONDS = 2.0
+"""After that a process counts alone."""
+
+USAGE_SECONDS = 10.0
 
 PARTS = Limits(concurrency=8, max_items=1)
 """A long list leaves part by part, so that the parts of many lists take turns, too."""
@@ -220,6 +227,31 @@ class RemoteKeys:
     async def set_suspended(self, name: str, suspended: bool) -> Tenant:
         """See ports.Keys."""
         return await call_once(self._handle.set_suspended.remote(name, suspended), self._timeout)
+
+
+class RemoteLimits:
+    """ports.TokenStore and ports.TenantLimits over the Retrieval deployment."""
+
+    def __init__(self, handle: DeploymentHandle[Any], meter: Meter) -> None:
+        self._handle = handle
+        self._leases = Coalescer[TokenRequest, TokenGrant]("lease_tokens", self._lease, meter)
+
+    async def lease(self, request: TokenRequest) -> TokenGrant:
+        """See ports.TokenStore."""
+        return await self._leases.submit(request, request.tenant_id)
+
+    async def overrides(self) -> dict[int, dict[str, str]]:
+        """See ports.TenantLimits."""
+        return await call_once(self._handle.limit_overrides.remote(), LEASE_SECONDS)
+
+    async def usage(self, tenant_id: int) -> Usage:
+        """See ports.TenantLimits."""
+        return await call_until(lambda: self._handle.usage.remote(tenant_id), USAGE_SECONDS)
+
+    async def _lease(self, requests: Sequence[TokenRequest]) -> list[TokenGrant | FleetmemError]:
+        # Never twice: a grant that is lost counts as spent.
+        response = self._handle.lease_tokens.remote(pack(list(requests)))
+        return unpack(await call_once(response, LEASE_SECONDS))
 
 
 async def _exchange(method: Any, items: Sequence[Any], seconds: float) -> Any:

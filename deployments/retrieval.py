@@ -19,11 +19,15 @@ from serve_app.core.memory import (
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.search import VectorSearch
+from serve_app.core.token_window import TokenRequest
+from serve_app.core.usage import Usage
 from serve_app.settings import load_settings
 from serve_app.storage.connection import acquired, open_pool, pool_usage
 from serve_app.storage.keys import PostgresKeys, require_keys
+from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import require_model
+from serve_app.storage.tokens import PostgresTokens
 
 POOL_GAUGE_SECONDS = 1.0
 
@@ -55,6 +59,8 @@ class Retrieval(KeyMethods):
             await require_keys(connection, settings.open_allowed)
         self._memories = PostgresMemories(self._pool, settings)
         self.keys = PostgresKeys(self._pool)
+        self._tokens = PostgresTokens(self._pool)
+        self._limits = PostgresLimits(self._pool)
         self._meter = RayMeter()
         self._schedule = Schedule()
         self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)
@@ -106,6 +112,19 @@ class Retrieval(KeyMethods):
     ) -> list[MemoryVersion]:
         """What one memory is and was."""
         return await self._memories.page_versions(tenant_id, memory_id, limit, before)
+
+    async def lease_tokens(self, packed: bytes) -> bytes:
+        """TokenRequests, answered with the grant of each: one statement for all."""
+        requests: list[TokenRequest] = unpack(packed)
+        return pack(await self._tokens.lease_many(requests))
+
+    async def limit_overrides(self) -> dict[int, dict[str, str]]:
+        """The rate limits that single tenants have."""
+        return await self._limits.overrides()
+
+    async def usage(self, tenant_id: int) -> Usage:
+        """What a tenant holds and may hold."""
+        return await self._limits.usage(tenant_id)
 
     async def check_database(self) -> None:
         """Return when the database answers."""

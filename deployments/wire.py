@@ -16,13 +16,16 @@ from serve_app.core.keys import KeyRecord, KeysFound
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
 from serve_app.core.principal import Principal
 from serve_app.core.ranking import Candidate, RankingPolicy
+from serve_app.core.rate_limits import RateLimit
 from serve_app.core.search import VectorSearch
+from serve_app.core.token_window import Settlement, TokenGrant, TokenRequest
 
 PROTOCOL = 5
 
 PLAIN = (
     *(Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch),
     *(KeyRecord, KeysFound, Principal),
+    *(RateLimit, Settlement, TokenGrant, TokenRequest),
 )
 """Frozen dataclasses with slots: rebuilt by their constructor, from their fields in order."""
 

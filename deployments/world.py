@@ -7,10 +7,12 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteMemories
+from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteLimits, RemoteMemories
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
 from serve_app.operations.key_ring import KeyRing
+from serve_app.operations.limit import Limiter
+from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import Ports
 from serve_app.operations.registry import Registry
 from serve_app.operations.service import Service
@@ -30,6 +32,7 @@ def open_ports(
     return Ports(
         memories=RemoteMemories(retrieval, meter, timeout),
         embedder=CachedEmbedder(remote, settings.embedding_cache_size, meter),
+        limits=RemoteLimits(retrieval, meter),
         meter=meter,
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
@@ -48,7 +51,15 @@ def open_service(
         open_ports(embedding, retrieval, settings, meter),
         Registry(keys, _now, os.urandom),
         KeyRing(keys, _now, time.monotonic, settings.open_allowed),
+        open_limiter(retrieval, settings, meter),
     )
+
+
+def open_limiter(retrieval: DeploymentHandle[Any], settings: Settings, meter: Meter) -> Limiter:
+    """The limits that all ingress replicas share through Postgres."""
+    limits = RemoteLimits(retrieval, meter)
+    rules = RuleBook(settings.limit_rules, limits, time.monotonic)
+    return Limiter(rules, limits, meter, time.monotonic)
 
 
 def _now() -> datetime:

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from serve_app.api import batch, health, keys, memories, tenants, versions
+from serve_app.api import batch, health, keys, memories, tenants, usage, versions
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.answer_headers import AnswerHeaders
@@ -21,6 +21,7 @@ from serve_app.api.departures import Departures
 from serve_app.api.gate import Gate
 from serve_app.api.host_names import HostNames
 from serve_app.api.hot_routes import HotRoute, HotRoutes
+from serve_app.api.limiting import Limiting
 from serve_app.api.openapi import describe
 from serve_app.api.refusals import answer_refusal
 from serve_app.api.request_ids import RequestIds
@@ -32,7 +33,7 @@ from serve_app.telemetry import Meter
 
 ROUTERS = (
     *(health.router, batch.router, memories.router, versions.router),
-    *(keys.router, tenants.router),
+    *(keys.router, tenants.router, usage.router),
 )
 
 HOT = (memories.search, memories.remember)
@@ -60,6 +61,8 @@ def create_asgi_app(
     app = Deadline(app, settings.request_timeout_seconds)
     app = Gate(app, HostNames(settings.allowed_hosts, settings.loopback_only))
     app = Shield(app)
+    if service.limiter:
+        app = Limiting(app, service.limiter)
     app = Access(app, meter)
     admission = Admission(
         app, settings.max_concurrent_requests, settings.admission_wait_seconds, meter

@@ -7,10 +7,10 @@ Secrets (the database URL) come from the environment only.
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from serve_app.core.errors import ConfigurationError
+from serve_app.core.rate_limits import LimitRules, parse_optional
 
 IndexKind = Literal["ivfflat", "hnsw"]
 Precision = Literal["fp32", "int8"]
@@ -36,12 +37,23 @@ PREDECESSOR_NAMES = {
     "DEFAULT_TOP_K": "default_top_k",
     "DEFAULT_ALPHA": "default_alpha",
     "RECENCY_DECAY_DAYS": "recency_half_life_days",
+    "RATE_LIMIT_WRITES_PER_MINUTE": "rate_limit_agent_writes",
+    "RATE_LIMIT_SEARCHES_PER_MINUTE": "rate_limit_agent_searches",
     "SUMMARIZATION_ENABLED": "summarization_enabled",
     "SUMMARIZATION_THRESHOLD": "summarization_threshold",
     "SUMMARIZATION_BATCH_SIZE": "summarization_batch_size",
     "SUMMARIZATION_INTERVAL_SECONDS": "summarization_interval_seconds",
 }
 """What memex calls a knob, and what we call it."""
+
+
+def _read_limit(value: object) -> str | None:
+    """A limit in its one form; raises ValueError."""
+    limit = None if value is None else parse_optional(str(value))
+    return None if limit is None else str(limit)
+
+
+LimitText = Annotated[str | None, BeforeValidator(_read_limit)]
 
 
 class Settings(BaseSettings):
@@ -128,6 +140,18 @@ class Settings(BaseSettings):
         description="expected wait above which requests get 503; a third in a lasting overload",
     )
 
+    rate_limit_tenant: LimitText = Field(
+        None, description="calls of a tenant as `N/unit` (docs/limits.md); unset: no limit"
+    )
+    rate_limit_key: LimitText = Field(None, description="calls with one key")
+    rate_limit_agent_writes: LimitText = Field(
+        None, description="writes of one agent; memex's default was 60/minute"
+    )
+    rate_limit_agent_searches: LimitText = Field(
+        None, description="searches of one agent; memex's default was 120/minute"
+    )
+    rate_limit_agent_reads: LimitText = Field(None, description="other reads of one agent")
+
     allowed_hosts: str | None = Field(
         None,
         description="host names by commas, `*.` for all below, `*` for any; "
@@ -169,6 +193,12 @@ class Settings(BaseSettings):
     def open_allowed(self) -> bool:
         """Whether everybody may come in as long as no key was ever made."""
         return self.loopback_only or self.insecure_open
+
+    @property
+    def limit_rules(self) -> LimitRules:
+        """The limits of every tenant for which nothing else is set."""
+        limits = {name: getattr(self, f"rate_limit_{name}") for name in LimitRules.__slots__}
+        return LimitRules().change({name: text for name, text in limits.items() if text})
 
     @model_validator(mode="after")
     def _require_precision_of_device(self) -> Self:

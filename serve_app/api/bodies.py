@@ -23,6 +23,9 @@ from serve_app.settings import Settings
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
+DOCUMENT = "fleetmem.document"
+"""Where the scope of a request keeps the one object of its body, once it is read."""
+
 METHODS_WITH_BODY = frozenset({"POST", "PATCH", "PUT"})
 MAX_DEPTH = 32
 WHITE_SPACE = b" \t\r\n"
@@ -83,7 +86,8 @@ async def read_document(request: Request, limit: int) -> tuple[bytes, dict[str, 
     _require_readable_query(request.scope["query_string"])
     _require_json(request.headers.get("content-type", ""))
     raw = await read_body(request, limit)
-    return raw, parse_object(raw)
+    request.scope[DOCUMENT] = document = parse_object(raw)
+    return raw, document
 
 
 def _require_readable_query(query: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from serve_app.api.limiting import count_call
 from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, OPERATOR, TENANT_ADMIN, Principal
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
@@ -26,9 +27,10 @@ class Needs:
     scope: str
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller; raises Forbidden."""
+        """The caller, whose call is counted; raises Forbidden and RateLimited."""
         caller = await identify(request)
         caller.require(self.scope)
+        await count_call(request, caller, self.scope)
         return caller
 
 

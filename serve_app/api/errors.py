@@ -18,6 +18,7 @@ from serve_app.core.errors import (
     NotFound,
     Overloaded,
     PreconditionFailed,
+    QuotaExceeded,
     RateLimited,
     TenantNotFound,
     TenantSuspended,
@@ -146,6 +147,11 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     Forbidden: Answer(403, "The key lacks a scope"),
     TenantSuspended: Answer(
         403, "The tenant is suspended", "The key's tenant is suspended; its memories are kept."
+    ),
+    QuotaExceeded: Answer(
+        403,
+        "The quota is used up",
+        "The tenant may keep no more; forget memories, or ask the operator. See GET /v1/usage.",
     ),
     NotFound: Answer(404, "Memory not found", "Memory not found or does not belong to this agent."),
     KeyNotFound: Answer(404, "Key not found", "There is no such key in this tenant."),

@@ -35,6 +35,7 @@ from serve_app.core.errors import (
     NameTaken,
     NotFound,
     PreconditionFailed,
+    QuotaExceeded,
     RateLimited,
     TenantNotFound,
     TenantSuspended,
@@ -45,6 +46,9 @@ from serve_app.core.errors import (
 from serve_app.settings import Settings
 
 Errors = frozenset[type[FleetmemError]]
+
+KEEPING = ("/v1/memories", "/v1/memories/batch")
+"""Where memories are stored."""
 
 NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
 """What a path or a method answers that no operation describes."""
@@ -66,6 +70,8 @@ OF_A_BODY: Errors = frozenset(
 )
 OF_A_MEMORY: Errors = frozenset({NotFound, InvalidInput})
 OF_A_CHANGE: Errors = frozenset({Conflict})
+OF_A_TEXT: Errors = frozenset({QuotaExceeded})
+"""Of what may make a tenant hold more."""
 OF_A_CONDITION: Errors = frozenset({PreconditionFailed})
 OF_READINESS: Errors = frozenset({NotReady})
 OF_ALL: Errors = frozenset(
@@ -115,6 +121,8 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
         found |= {KeyNotFound}
     if path.startswith("/v1/tenants"):
         found |= {TenantNotFound if "{name}" in path else NameTaken}
+    if method == "patch" or (method == "post" and path in KEEPING):
+        found |= OF_A_TEXT
     if path == "/readyz":
         found |= OF_READINESS
     return found

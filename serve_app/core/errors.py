@@ -5,6 +5,7 @@ FleetmemError
 ├── Unauthenticated         no valid key came with the request
 ├── Forbidden               the key is valid, and not for this
 │   └── TenantSuspended
+├── QuotaExceeded           the tenant may not keep more
 ├── NotFound                no such memory for this caller
 ├── KeyNotFound             no such key in the caller's tenant
 ├── TenantNotFound          no tenant of this name
@@ -97,6 +98,12 @@ class Conflict(FleetmemError):
     """The memory was changed by somebody else while this call ran."""
 
     code = "conflict"
+
+
+class QuotaExceeded(FleetmemError):
+    """The tenant's quota of memories or bytes is used up; nothing was stored."""
+
+    code = "quota_exceeded"
 
 
 class RateLimited(FleetmemError):

@@ -1,7 +1,8 @@
 """Rate limits: so many calls in so long, counted over any span of that length."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, Self
 
@@ -15,6 +16,7 @@ UNIT_SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86_400),
 }
 UNIT_NAMES = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+UNLIMITED = "unlimited"
 MOST = 1_000_000_000
 FORM = re.compile(r"(\d{1,10})(?: ?/ ?(\d{0,5}) ?([a-z]+)(?: burst (\d{1,10}))?)?")
 
@@ -50,6 +52,11 @@ class RateLimit:
         return f"{self.count}/{ceil(self.seconds)} seconds"
 
 
+def parse_optional(text: str) -> RateLimit | None:
+    """A limit, or None for `unlimited`; raises ValueError."""
+    return None if text.strip().lower() == UNLIMITED else RateLimit.parse(text)
+
+
 @dataclass(frozen=True, slots=True)
 class LimitRules:
     """The limits in force for a tenant's calls; None sets no limit."""
@@ -65,6 +72,11 @@ class LimitRules:
         if operation == "write":
             return self.agent_writes
         return self.agent_searches if operation == "search" else self.agent_reads
+
+    def change(self, overrides: Mapping[str, str]) -> Self:
+        """These rules, with some limits written anew; `unlimited` takes one away."""
+        limits = {name: parse_optional(text) for name, text in overrides.items()}
+        return replace(self, **limits)
 
     def __bool__(self) -> bool:
         """Whether anything is limited at all."""

@@ -113,11 +113,16 @@ class TokenAccount:
         last = max(self._idle_since, self._refused_until - self.limit.seconds)
         return not self._is_owing() and now >= last + self.limit.seconds
 
-    def tell(self, now: float) -> Standing:
-        """How the limit stands: what is free in the store as last heard, and what is held here."""
+    def tell(self, cost: int, now: float) -> Standing:
+        """What is free in the store as last heard and what is held here, and the seconds to wait.
+
+        Those are until such a call can succeed where it is refused, else until all is free again.
+        """
         held = self._tokens if now < self._ends else 0
-        seconds = max(0.0, min(self._idle_since - now, 0.0) + self.limit.seconds)
-        return Standing(self.name, self.limit, self._free + held, ceil(seconds))
+        seconds = self.limit.seconds + min(self._idle_since - now, 0.0)
+        if self.is_refused(cost, now):
+            seconds = self.find_wait(now)
+        return Standing(self.name, self.limit, self._free + held, ceil(max(seconds, 0.0)))
 
     def _expect(self, now: float) -> int:
         """Tokens that the longest block would see spent at the pace of the last one."""

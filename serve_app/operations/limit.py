@@ -12,6 +12,7 @@ from serve_app.core.errors import RateLimited
 from serve_app.core.rate_limits import LimitRules, Operation, Standing
 from serve_app.core.token_account import TokenAccount
 from serve_app.operations.leasing import Leases
+from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import TokenStore
 from serve_app.telemetry import Meter
 
@@ -39,7 +40,10 @@ class LimitedCall:
 class Limiter:
     """One process's view of all limits. `clock` gives seconds that never go back."""
 
-    def __init__(self, store: TokenStore, meter: Meter, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, rules: RuleBook, store: TokenStore, meter: Meter, clock: Callable[[], float]
+    ) -> None:
+        self.find_rules = rules.find
         self.leases = Leases(store, meter, clock)
         self._meter = meter
         self._clock = clock
@@ -64,8 +68,8 @@ class Limiter:
         """
         now = self._clock()
         standings: dict[str, Standing] = {}
-        for account, _ in self._find_demands(call, rules):
-            standing = account.tell(now)
+        for account, cost in self._find_demands(call, rules):
+            standing = account.tell(cost, now)
             known = standings.get(account.name)
             if known is None or standing.remaining < known.remaining:
                 standings[account.name] = standing

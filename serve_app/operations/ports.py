@@ -22,6 +22,7 @@ from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
 from serve_app.core.summary import SummaryRules
 from serve_app.core.token_window import TokenGrant, TokenRequest
+from serve_app.core.usage import Usage
 from serve_app.telemetry import Meter
 
 
@@ -52,7 +53,10 @@ class Embedder(Protocol):
 
 
 class Memories(Protocol):
-    """The stored memories. Every call is one transaction; raises DatabaseUnavailable."""
+    """The stored memories. Every call is one transaction; raises DatabaseUnavailable.
+
+    What would take a tenant over its quota is refused with QuotaExceeded, and changes nothing.
+    """
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         """Store each, with its own outcome, in order; adding an id twice stores it once."""
@@ -208,6 +212,18 @@ class TokenStore(Protocol):
         ...
 
 
+class TenantLimits(Protocol):
+    """What an operator has set for single tenants; raises Unavailable."""
+
+    async def overrides(self) -> Mapping[int, Mapping[str, str]]:
+        """By tenant, the names of LimitRules' fields with limits as text, or `unlimited`."""
+        ...
+
+    async def usage(self, tenant_id: int) -> Usage:
+        """What the tenant holds and may hold; zeros for one that never wrote."""
+        ...
+
+
 class SentenceSplitter(Protocol):
     """Splits text of any language into sentences, and knows its stop words."""
 
@@ -226,6 +242,7 @@ class Ports:
 
     memories: Memories
     embedder: Embedder
+    limits: TenantLimits
     meter: Meter
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]

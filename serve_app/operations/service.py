@@ -9,9 +9,20 @@ from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft, MemoryVers
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.principal import Principal
 from serve_app.core.ranking import Hit
+from serve_app.core.rate_limits import LimitRules
 from serve_app.core.search import SearchQuery
-from serve_app.operations import check_health, forget, read, remember, revise, search
+from serve_app.core.usage import Usage
+from serve_app.operations import (
+    check_health,
+    forget,
+    read,
+    read_usage,
+    remember,
+    revise,
+    search,
+)
 from serve_app.operations.key_ring import KeyRing
+from serve_app.operations.limit import Limiter
 from serve_app.operations.ports import Ports
 from serve_app.operations.registry import Registry
 
@@ -26,6 +37,7 @@ class Service:
     ports: Ports
     registry: Registry
     key_ring: KeyRing
+    limiter: Limiter | None = None
 
     async def remember(self, draft: MemoryDraft) -> Memory:
         """Store one draft."""
@@ -76,6 +88,10 @@ class Service:
     ) -> list[MemoryVersion]:
         """What one memory of the caller's tenant is and was, newest first."""
         return await read.page_versions(self.ports, principal.tenant_id, memory_id, limit, before)
+
+    async def read_usage(self, principal: Principal) -> tuple[Usage, LimitRules]:
+        """What the caller's tenant holds, may hold, and how fast it may ask."""
+        return await read_usage.read_usage(self.ports, self.limiter, principal.tenant_id)
 
     async def check_health(self) -> dict[str, str]:
         """`ok` or an error code, by dependency."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from pgvector.asyncpg import register_vector
 
-from serve_app.core.errors import ConfigurationError, DatabaseUnavailable
+from serve_app.core.errors import ConfigurationError, DatabaseUnavailable, QuotaExceeded
 from serve_app.settings import Settings
 from serve_app.storage.roles import Role, explained_refusals, require_row_security
 
@@ -19,6 +19,9 @@ Connection: TypeAlias = asyncpg.Connection
 LOCK_TIMEOUT_SECONDS = 5
 ACQUIRE_TIMEOUT_SECONDS = 10.0
 NO_ADDRESS = "set FLEETMEM_DATABASE_URL to the address of a Postgres"
+
+OVER_QUOTA = "FM001"
+"""What require_room() raises."""
 
 GONE = (
     OSError,
@@ -130,6 +133,8 @@ class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connecti
             raise _unavailable() from lost
         if isinstance(error, GONE):
             raise _unavailable() from error
+        if getattr(error, "sqlstate", None) == OVER_QUOTA:
+            raise QuotaExceeded("the tenant's quota is used up") from error
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from serve_app.core.errors import (
     InvalidInput,
     NotFound,
     PreconditionFailed,
+    QuotaExceeded,
 )
 from serve_app.core.memory import (
     Chunk,
@@ -30,6 +31,7 @@ from serve_app.core.text import content_hash
 from serve_app.settings import Settings
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
 from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
+from serve_app.storage.full_tenants import FullTenants
 from serve_app.storage.joining import JoinedSearches
 from serve_app.storage.queries import query
 from serve_app.storage.rows import (
@@ -56,18 +58,12 @@ class PostgresMemories:
         self._pool = pool
         self._exact_rows = settings.exact_scope_rows
         self._scope_ids = ScopeIds(pool)
+        self._full = FullTenants()
         self._joined = JoinedSearches(self._search)
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        """See ports.Memories. One statement for all; one by one when a row is refused."""
-        if not memories:
-            return []
-        try:
-            return await self._insert(memories)
-        except REFUSED:
-            if len(memories) == 1:
-                return [InvalidInput("the memory cannot be stored as it is")]
-        return [outcome for memory in memories for outcome in await self.add([memory])]
+        """See ports.Memories."""
+        return await self._full.add_beside(memories, self._add)
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """See ports.Memories."""
@@ -151,6 +147,7 @@ class PostgresMemories:
                 raise PreconditionFailed("the memory is in another version")
             await withdraw_summaries(connection, memory_id)
             await delete_with_sources(connection, memory_id)
+        self._full.drop(tenant_id)
 
     async def page_versions(
         self, tenant_id: int, memory_id: UUID, limit: int, before: int | None
@@ -167,6 +164,20 @@ class PostgresMemories:
         async with acquired(self._pool) as connection:
             if await connection.fetchval("select 1") != 1:
                 raise DatabaseUnavailable("the database gives no answer")
+
+    async def _add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
+        """One statement for all; one by one when a row is refused."""
+        if not memories:
+            return []
+        try:
+            return await self._insert(memories)
+        except REFUSED:
+            if len(memories) == 1:
+                return [InvalidInput("the memory cannot be stored as it is")]
+        except QuotaExceeded as refusal:
+            if len(memories) == 1:
+                return [refusal]
+        return [outcome for memory in memories for outcome in await self._add([memory])]
 
     async def _search(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
         columns = search_columns(searches)

@@ -2,13 +2,19 @@
 
 import pytest
 
+from serve_app.core.usage import Quota
 from tests.contracts.keys_contract import KeysContract
+from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
-from tests.contracts.samples import START
+from tests.contracts.samples import SCOPE, START
 from tests.contracts.summaries_contract import SummariesContract
+from tests.contracts.tokens_contract import TokensContract
 from tests.fakes.keys import InMemoryKeys
+from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.summaries import InMemorySummaries
+from tests.fakes.tokens import InMemoryTokens
+from tests.operations.fleet import Clock
 
 
 @pytest.fixture
@@ -26,6 +32,29 @@ def keys() -> InMemoryKeys:
     return InMemoryKeys()
 
 
+@pytest.fixture
+def limits(memories: InMemoryMemories) -> InMemoryLimits:
+    return InMemoryLimits(memories)
+
+
+@pytest.fixture
+def set_quota(memories: InMemoryMemories) -> SetQuota:
+    async def set_quota(quota: Quota) -> None:
+        memories.quotas[SCOPE.tenant_id] = quota
+
+    return set_quota
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(clock: Clock) -> InMemoryTokens:
+    return InMemoryTokens(clock)
+
+
 class TestInMemoryMemories(MemoriesContract):
     """Memories in a dictionary."""
 
@@ -36,3 +65,11 @@ class TestInMemorySummaries(SummariesContract):
 
 class TestInMemoryKeys(KeysContract):
     """Keys in a dictionary."""
+
+
+class TestInMemoryTokens(TokensContract):
+    """Windows in a dictionary."""
+
+
+class TestInMemoryLimits(LimitsContract):
+    """Quotas in a dictionary."""

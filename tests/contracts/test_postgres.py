@@ -11,18 +11,25 @@ from pydantic import SecretStr
 from serve_app.core.memory import Status
 from serve_app.core.page import MemoryFilter
 from serve_app.core.summary import SummaryRules
+from serve_app.core.usage import OwnLimits, Quota
 from serve_app.language.sentences import Sentences
 from serve_app.operations.summarise import SummaryReport, summarise
 from serve_app.settings import Settings, load_settings
 from serve_app.storage.connection import open_pool
 from serve_app.storage.keys import PostgresKeys
+from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.summaries import PostgresSummaries
+from serve_app.storage.tokens import PostgresTokens
 from tests.contracts.keys_contract import KeysContract
+from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import SCOPE, sample, store
 from tests.contracts.summaries_contract import SummariesContract
+from tests.contracts.tokens_contract import TokensContract
 from tests.fakes.world import World
+from tests.operations.fleet import Clock
+from tests.storage.owner import execute
 
 SUMMARISERS = 8
 
@@ -56,6 +63,34 @@ def keys(pool: asyncpg.Pool) -> PostgresKeys:
     return PostgresKeys(pool)
 
 
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def tokens(pool: asyncpg.Pool, clock: Clock, other_tenant: None) -> PostgresTokens:
+    return PostgresTokens(pool, clock)
+
+
+@pytest.fixture
+async def limits(pool: asyncpg.Pool, other_tenant: None) -> PostgresLimits:
+    return PostgresLimits(pool)
+
+
+@pytest.fixture
+def set_quota(limits: PostgresLimits) -> SetQuota:
+    async def set_quota(quota: Quota) -> None:
+        await limits.change(SCOPE.tenant_id, OwnLimits(quota=quota))
+
+    return set_quota
+
+
+@pytest.fixture
+async def other_tenant(fresh_dsn: str) -> None:
+    await execute(fresh_dsn, "insert into tenants (tenant_id, name) values (2, 'other')")
+
+
 class TestPostgresMemories(MemoriesContract):
     """Memories in Postgres."""
 
@@ -66,6 +101,14 @@ class TestPostgresSummaries(SummariesContract):
 
 class TestPostgresKeys(KeysContract):
     """Tenants and keys in Postgres."""
+
+
+class TestPostgresTokens(TokensContract):
+    """Windows in Postgres."""
+
+
+class TestPostgresLimits(LimitsContract):
+    """Quotas in Postgres."""
 
 
 async def tick(memories: PostgresMemories, settings: Settings) -> SummaryReport:

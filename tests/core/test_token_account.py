@@ -28,11 +28,11 @@ def test_subjects_differ_by_limit_owner_and_span() -> None:
 def test_nothing_is_held_before_it_is_leased() -> None:
     account, window = open_account()
     assert not account.holds(1, 0.0)
-    assert account.tell(0.0).remaining == 80
+    assert account.tell(1, 0.0).remaining == 80
     refill(account, window, [1, 2], 0.0)
     assert account.tokens == 3
     account.spend(3, 0.0)
-    assert account.tell(0.0).remaining == 77
+    assert account.tell(1, 0.0).remaining == 77
 
 
 def test_the_pace_of_a_block_makes_the_next_one_larger() -> None:
@@ -62,7 +62,7 @@ def test_a_block_ends_and_is_settled_once() -> None:
     assert request.settlement.idle == 8.0
     account.accept(window.lease(request, 9.0), request, 9.0)
     assert not account.is_due_for_settlement(9.0)
-    assert account.tell(9.0).remaining == 78
+    assert account.tell(1, 9.0).remaining == 78
 
 
 def test_what_is_spent_at_once_needs_no_settlement() -> None:
@@ -84,7 +84,7 @@ def test_what_is_given_back_can_be_spent_or_is_settled() -> None:
     refill(account, window, [], 1.0)
     account.give_back(5)
     assert account.tokens == 0
-    assert account.tell(1.0).remaining == 80
+    assert account.tell(1, 1.0).remaining == 80
 
 
 def test_a_refusal_is_remembered_for_a_while() -> None:

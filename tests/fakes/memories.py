@@ -12,6 +12,7 @@ from serve_app.core.errors import (
     FleetmemError,
     NotFound,
     PreconditionFailed,
+    QuotaExceeded,
 )
 from serve_app.core.memory import (
     Chunk,
@@ -25,6 +26,7 @@ from serve_app.core.memory import (
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
+from serve_app.core.usage import Quota, Usage
 
 
 class InMemoryMemories:
@@ -34,11 +36,12 @@ class InMemoryMemories:
         self.rows: dict[UUID, EmbeddedMemory] = {}
         self.former: dict[UUID, list[tuple[Memory, datetime]]] = {}
         self.scope_ids: dict[Scope, int] = {}
+        self.quotas: dict[int, Quota] = {}
         self.down = False
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         self.require_up()
-        return [self.insert(row) for row in memories]
+        return [self._refuse(row) or self.insert(row) for row in memories]
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         self.require_up()
@@ -83,6 +86,13 @@ class InMemoryMemories:
         row = self.rows.get(before.id)
         if row is None or row.memory != before:
             raise Conflict("the memory was changed meanwhile; read it again")
+        if changes.content is not None and (
+            refusal := self._refuse(
+                replace(row, memory=replace(before, content=changes.content)),
+                replaced=len(before.content.encode()),
+            )
+        ):
+            raise refusal
         self._withdraw_above(before.id)
         if chunks:
             self.rows[before.id] = replace(self.rows[before.id], chunks=chunks)
@@ -125,6 +135,30 @@ class InMemoryMemories:
         """Store once, and return what is stored."""
         self.scope_ids.setdefault(row.memory.scope, len(self.scope_ids) + 1)
         return self.rows.setdefault(row.memory.id, row).memory
+
+    def usage(self, tenant_id: int) -> Usage:
+        """Counted anew: a fake has the time."""
+        contents = [
+            row.memory.content
+            for row in self.rows.values()
+            if row.memory.scope.tenant_id == tenant_id
+        ]
+        held = sum(len(content.encode()) for content in contents)
+        return Usage(len(contents), held, self.quotas.get(tenant_id, Quota()))
+
+    def _refuse(self, row: EmbeddedMemory, replaced: int | None = None) -> QuotaExceeded | None:
+        """The refusal of a memory that would be too much, `replaced` bytes of it known already."""
+        usage = self.usage(row.memory.scope.tenant_id)
+        memories = usage.memories + (replaced is None)
+        size = usage.bytes + len(row.memory.content.encode()) - (replaced or 0)
+        quota = usage.quota
+        if row.memory.id in self.rows and replaced is None:
+            return None
+        if (quota.memories is not None and memories > quota.memories) or (
+            quota.bytes is not None and size > quota.bytes
+        ):
+            return QuotaExceeded("the tenant's quota is used up")
+        return None
 
     def of_scope(self, scope: Scope) -> list[Memory]:
         """Every memory of a scope, oldest first."""

@@ -7,16 +7,21 @@ from uuid import UUID
 
 from serve_app.core.identity import uuid7
 from serve_app.core.memory import EmbeddedMemory, Memory, MemoryDraft, Scope
+from serve_app.core.rate_limits import LimitRules
 from serve_app.operations.key_ring import KeyRing
+from serve_app.operations.limit import Limiter
+from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import Ports
 from serve_app.operations.registry import Registry
 from serve_app.operations.remember import remember
 from serve_app.operations.service import Service
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.keys import InMemoryKeys
+from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.summaries import InMemorySummaries
+from tests.fakes.tokens import InMemoryTokens
 
 SCOPE = Scope(1, "agent", "user")
 
@@ -31,14 +36,30 @@ class World:
     meter: RecordingMeter = field(default_factory=RecordingMeter)
     keys: InMemoryKeys = field(default_factory=InMemoryKeys)
     open_allowed: bool = True
+    rules: LimitRules = field(default_factory=LimitRules)
     ids_given: int = 0
 
     def __post_init__(self) -> None:
         self.summaries = InMemorySummaries(self.memories, lambda: self.now)
-        self.ports = Ports(self.memories, self.embedder, self.meter, lambda: self.now, self.new_id)
+        self.limits = InMemoryLimits(self.memories)
+        self.ports = Ports(
+            memories=self.memories,
+            embedder=self.embedder,
+            limits=self.limits,
+            meter=self.meter,
+            clock=lambda: self.now,
+            new_id=self.new_id,
+        )
+        self.tokens = InMemoryTokens(self.seconds)
+        rules = RuleBook(self.rules, self.limits, self.seconds)
+        self.limiter = Limiter(rules, self.tokens, self.meter, self.seconds)
         registry = Registry(self.keys, lambda: self.now, self.new_entropy)
         self.key_ring = KeyRing(self.keys, lambda: self.now, self.monotonic, self.open_allowed)
-        self.service = Service(self.ports, registry, self.key_ring)
+        self.service = Service(self.ports, registry, self.key_ring, self.limiter)
+
+    def seconds(self) -> float:
+        """The time as a limiter tells it."""
+        return self.now.timestamp()
 
     def advance(self, **duration: float) -> None:
         """Let time pass: `advance(days=3)`."""

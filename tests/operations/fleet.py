@@ -6,7 +6,10 @@ from itertools import cycle
 from serve_app.core.errors import RateLimited
 from serve_app.core.rate_limits import LimitRules
 from serve_app.operations.limit import LimitedCall, Limiter
+from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import TokenStore
+from tests.fakes.limits import InMemoryLimits
+from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 
 
@@ -36,7 +39,11 @@ class Fleet:
     spent: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.limiters = [Limiter(self.store, self.meter, self.clock) for _ in range(self.replicas)]
+        self.rules_of_all = RuleBook(LimitRules(), InMemoryLimits(InMemoryMemories()), self.clock)
+        self.limiters = [
+            Limiter(self.rules_of_all, self.store, self.meter, self.clock)
+            for _ in range(self.replicas)
+        ]
         self._turns = cycle(self.limiters)
 
     async def call(self, call: LimitedCall) -> bool:

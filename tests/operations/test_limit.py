@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from serve_app.core.errors import RateLimited
 from serve_app.core.rate_limits import LimitRules, RateLimit
 from serve_app.operations.limit import LimitedCall, Limiter
+from serve_app.operations.limit_rules import RuleBook
+from tests.fakes.limits import InMemoryLimits
+from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.tokens import InMemoryTokens
 from tests.operations.fleet import Clock, Fleet, search
@@ -212,7 +215,8 @@ async def test_a_fault_of_the_store_reaches_every_caller() -> None:
         async def lease(self, request: object) -> None:
             raise ZeroDivisionError
 
-    limiter = Limiter(Broken(), RecordingMeter(), Clock())  # type: ignore[arg-type]  # broken on purpose
+    rule_book = RuleBook(LimitRules(), InMemoryLimits(InMemoryMemories()), Clock())
+    limiter = Limiter(rule_book, Broken(), RecordingMeter(), Clock())  # type: ignore[arg-type]  # broken on purpose
     rules = LimitRules(tenant=RateLimit(1, 1.0))
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
