@@ -4,7 +4,6 @@ import httpx
 
 from tests.service.running import RunningService, wait_until
 
-
 MEMORY = {"agent_id": "usage", "user_id": "u", "content": "Zoë counts this."}
 
 
