@@ -23,7 +23,7 @@ class EvaluationOptions:
 
     profile: Annotated[
         list[str] | None,
-        typer.Option(help="Such as hybrid, or hybrid:FIELD=VALUE,...; repeat it. Default: decay."),
+        typer.Option(help="Such as hybrid, or hybrid:words=0.4,...; repeat it. Default: decay."),
     ] = None
     alpha: Annotated[
         float | None, typer.Option(min=0, max=1, help="Weight of similarity in `decay`.")

@@ -9,6 +9,8 @@ from serve_app.core.errors import ConfigurationError
 
 ALPHA = "alpha"
 DECAY = "decay"
+FIELDS_OF_SEARCH = frozenset({ALPHA, "importance_weight", "as_of", "include_context", "top_k"})
+"""What a search takes beside `weights`; every other name is that of a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Profile:
 
 
 def read_profiles(written: Sequence[str], alpha: float | None) -> list[Profile]:
-    """Profiles as `NAME` or `NAME:FIELD=VALUE,...`; `alpha` belongs to `decay`, and to it alone.
+    """Profiles as `NAME` or `NAME:WEIGHT=NUMBER,...`; `alpha` belongs to `decay`, and to it alone.
 
     Raises ConfigurationError where a profile is named twice or `alpha` belongs to none.
     """
@@ -35,7 +37,10 @@ def read_profiles(written: Sequence[str], alpha: float | None) -> list[Profile]:
 
 def _read_profile(text: str, alpha: float | None) -> Profile:
     name, _, rest = text.partition(":")
-    fields = dict(_read_field(text, pair) for pair in rest.split(",") if pair)
+    given = dict(_read_field(text, pair) for pair in rest.split(",") if pair)
+    fields = {name: value for name, value in given.items() if name in FIELDS_OF_SEARCH}
+    if weights := {name: value for name, value in given.items() if name not in fields}:
+        fields["weights"] = weights
     if name == DECAY and alpha is not None and ALPHA not in fields:
         fields[ALPHA] = alpha
         text = f"{text}{',' if rest else ':'}{ALPHA}={alpha:g}"
@@ -45,7 +50,7 @@ def _read_profile(text: str, alpha: float | None) -> Profile:
 def _read_field(text: str, pair: str) -> tuple[str, Any]:
     name, equals, value = pair.partition("=")
     if not (name and equals):
-        raise ConfigurationError(f"{text}: write NAME:FIELD=VALUE,FIELD=VALUE")
+        raise ConfigurationError(f"{text}: write NAME:WEIGHT=NUMBER,...")
     try:
         return name, json.loads(value)
     except ValueError:

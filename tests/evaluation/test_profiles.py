@@ -9,9 +9,8 @@ def test_a_profile_is_a_name_and_fields() -> None:
     assert (plain.label, plain.fields) == ("hybrid", {"profile": "hybrid"})
     assert weighed.fields == {
         "profile": "conversation",
-        "words": 0.7,
         "include_context": 2,
-        "x": "y",
+        "weights": {"words": 0.7, "x": "y"},
     }
 
 
@@ -27,5 +26,5 @@ def test_alpha_belongs_to_decay() -> None:
 def test_a_profile_is_asked_once_and_written_well() -> None:
     with pytest.raises(ConfigurationError, match="once"):
         read_profiles(["hybrid", "hybrid"], None)
-    with pytest.raises(ConfigurationError, match="NAME:FIELD=VALUE"):
+    with pytest.raises(ConfigurationError, match="NAME:WEIGHT=NUMBER"):
         read_profiles(["hybrid:words"], None)
