@@ -66,7 +66,7 @@ def open_one(spec: ModelSpec) -> Engine:
     """The prepared model on one thread."""
     directory = load_settings().model_directory.expanduser()
     prepare_model(spec, directory, say)
-    engine = Engine(spec, directory, threads=1, device="cpu")
+    engine = Engine(spec, directory, threads=1)
     engine.warm_up()
     return engine
 

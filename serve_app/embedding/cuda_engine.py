@@ -15,14 +15,14 @@ from serve_app.core.errors import ConfigurationError
 from serve_app.embedding.bucket_session import BucketSession
 from serve_app.embedding.canary import read_canary
 from serve_app.embedding.device_memory import read_free_bytes
-from serve_app.embedding.engine import PROVIDERS, TokenIds, Vectors
+from serve_app.embedding.engine import TokenIds, Vectors
 from serve_app.embedding.half_preparation import CANARY_FILE, verify_half
 from serve_app.embedding.registry import ModelSpec
 from serve_app.embedding.runtime_package import require_one_runtime
 from serve_app.embedding.shape_buckets import list_buckets
 from serve_app.embedding.verification import MODEL_FILE, model_folder
 
-CUDA = PROVIDERS["cuda"]
+CUDA = "CUDAExecutionProvider"
 
 REMEDY = "install what fleetmem[gpu] needs (docs/gpu.md), or set embedding_device to cpu"
 
@@ -45,11 +45,6 @@ class CudaEngine:
         self._canary = read_canary(folder / CANARY_FILE)
         buckets = list_buckets(spec.max_tokens)
         self.shapes = BucketSession(self._session, buckets, spec.dimension, "cuda")
-
-    @property
-    def provider(self) -> str:
-        """What really runs the model, as the session says."""
-        return self._session.get_providers()[0]
 
     def warm_up(self) -> None:
         """Capture the graph of every shape, and hold capture and replay to known vectors.

@@ -39,4 +39,4 @@ def open_engine(settings: Settings) -> "Engine | CudaEngine":
         from serve_app.embedding.cuda_engine import CudaEngine
 
         return CudaEngine(spec, directory)
-    return Engine(spec, directory, settings.embedding_threads, "cpu")
+    return Engine(spec, directory, settings.embedding_threads)

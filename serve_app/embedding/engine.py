@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from serve_app.core.errors import ConfigurationError, ModelUnavailable
+from serve_app.core.errors import ModelUnavailable
 from serve_app.embedding.cores import count_usable_cores
 from serve_app.embedding.fastembed_models import load
 from serve_app.embedding.registry import ModelSpec
@@ -20,42 +19,22 @@ TokenIds = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 """Unit vectors, shape (texts, dimension), float32."""
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
 WARM_UP_SHAPES = ((1, 8), (8, 32))
 """Texts and tokens of the batches that are run before the engine is called warm."""
 
 
 class Engine:
-    """Loads a prepared model; `run` is to be called from one thread at a time.
+    """Loads a prepared model on the processor; `run` is to be called from one thread at a time.
 
-    Raises ModelUnavailable when the files are not what was prepared, ConfigurationError when
-    the wanted device cannot be had: an engine never falls back to another one.
+    Raises ModelUnavailable when the files are not what was prepared.
     """
 
-    def __init__(
-        self, spec: ModelSpec, directory: Path, threads: int, device: Literal["cpu", "cuda"]
-    ) -> None:
+    def __init__(self, spec: ModelSpec, directory: Path, threads: int) -> None:
         folder = verify_model(spec, directory)
         self.spec = spec
-        try:
-            self._session, self.tokenizer = load(
-                folder, spec, PROVIDERS[device], threads or count_usable_cores()
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"cannot run {spec.name} on {device}: {error}") from error
+        self._session, self.tokenizer = load(folder, spec, threads or count_usable_cores())
         _clear_limits(self.tokenizer)
-        if self.provider != PROVIDERS[device]:
-            raise ConfigurationError(
-                f"ONNX Runtime runs {spec.name} on {self.provider} instead of {device}; "
-                "install the CUDA libraries it needs, or set embedding_device to cpu"
-            )
         self._inputs = [entry.name for entry in self._session.get_inputs()]
-
-    @property
-    def provider(self) -> str:
-        """What really runs the model, as the session says."""
-        return self._session.get_providers()[0]
 
     def warm_up(self) -> None:
         """Run small batches, so that the first caller does not pay for allocations.

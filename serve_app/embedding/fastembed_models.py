@@ -27,19 +27,17 @@ def download(spec: ModelSpec, source: HubSource, cache: Path) -> Path:
     return Path(getattr(embedding.model, "_model_dir"))  # noqa: B009  # pyright knows no such name
 
 
-def load(
-    folder: Path, spec: ModelSpec, provider: str, threads: int
-) -> tuple[InferenceSession, Tokenizer]:
-    """The session and the tokenizer of a prepared model; nothing is downloaded.
+def load(folder: Path, spec: ModelSpec, threads: int) -> tuple[InferenceSession, Tokenizer]:
+    """The session on the processor and the tokenizer of a prepared model; nothing is downloaded.
 
-    Raises what ONNX Runtime raises, and ValueError when `provider` is not built in.
+    Raises what ONNX Runtime raises.
     """
     name = f"prepared/{spec.name}"
     _register(name, spec, "local/none", MODEL_FILE)
     embedding = TextEmbedding(
         name,
         threads=threads,
-        providers=[provider],
+        providers=["CPUExecutionProvider"],
         specific_model_path=str(folder),
         local_files_only=True,
         # The arena keeps the largest shape ever seen: 451 MB against 181 MB, and no faster.

@@ -95,7 +95,7 @@ def _build(spec: ModelSpec, directory: Path, folder: Path) -> None:
 
 def _record(spec: ModelSpec, directory: Path) -> Canary:
     """What the fp32 model gives for the canary's texts on the processor."""
-    engine = Engine(spec, directory, threads=1, device="cpu")
+    engine = Engine(spec, directory, threads=1)
     token_ids = tuple(np.array(engine.tokenizer.encode(text).ids, np.int64) for text in TEXTS)
     return Canary(token_ids, engine.run(token_ids))
 

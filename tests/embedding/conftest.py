@@ -22,13 +22,13 @@ def model_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def engine(model_directory: Path) -> Engine:
-    return Engine(MINILM, model_directory, threads=1, device="cpu")
+    return Engine(MINILM, model_directory, threads=1)
 
 
 @pytest.fixture(scope="session")
 def int8_engine(model_directory: Path) -> Engine:
     prepare_model(MINILM_INT8, model_directory, lambda line: None)
-    return Engine(MINILM_INT8, model_directory, threads=1, device="cpu")
+    return Engine(MINILM_INT8, model_directory, threads=1)
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from tests.embedding.hub import hash_of, publish
 def test_loads_session_and_tokenizer_as_often_as_wanted(model_directory):
     folder = model_folder(MINILM, model_directory)
     for _ in range(2):
-        session, tokenizer = load(folder, MINILM, "CPUExecutionProvider", 1)
+        session, tokenizer = load(folder, MINILM, 1)
         assert isinstance(session, InferenceSession)
         assert isinstance(tokenizer, Tokenizer)
 
 
 def test_threads_and_arena_are_what_was_asked_for(model_directory):
-    session, _ = load(model_folder(MINILM, model_directory), MINILM, "CPUExecutionProvider", 2)
+    session, _ = load(model_folder(MINILM, model_directory), MINILM, 2)
     options = session.get_session_options()
     assert options.intra_op_num_threads == 2
     assert not options.enable_cpu_mem_arena

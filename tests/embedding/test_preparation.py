@@ -103,7 +103,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path):
 def test_a_model_of_the_hub_is_pooled_by_its_first_token(tmp_path):
     spec = hub.publish(tmp_path)
     prepare_model(spec, tmp_path, ignore)
-    engine = Engine(spec, tmp_path, threads=1, device="cpu")
+    engine = Engine(spec, tmp_path, threads=1)
     engine.warm_up()
     words = hub.word_vectors()
     (vector, other) = engine.run([np.array([101, 7, 102]), np.array([5])])
