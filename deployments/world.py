@@ -8,12 +8,13 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteLimits, RemoteMemories
+from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
-from serve_app.operations.ports import Ports
+from serve_app.operations.ports import Ports, TokenStore
 from serve_app.operations.registry import Registry
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
@@ -56,10 +57,23 @@ def open_service(
 
 
 def open_limiter(retrieval: DeploymentHandle[Any], settings: Settings, meter: Meter) -> Limiter:
-    """The limits that all ingress replicas share through Postgres."""
+    """The limits that all ingress replicas share, through Postgres or a Redis."""
     limits = RemoteLimits(retrieval, meter)
     rules = RuleBook(settings.limit_rules, limits, time.monotonic)
-    return Limiter(rules, limits, meter, time.monotonic)
+    return Limiter(rules, _open_tokens(settings) or limits, meter, time.monotonic)
+
+
+def _open_tokens(settings: Settings) -> TokenStore | None:
+    """The Redis of the settings, if there is one."""
+    if settings.rate_limit_redis_url is None:
+        return None
+    try:
+        from serve_app.storage.redis_tokens import RedisTokens
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "rate_limit_redis_url needs a package: pip install 'fleetmem[redis]'"
+        ) from error
+    return RedisTokens(settings.rate_limit_redis_url.get_secret_value())
 
 
 def _now() -> datetime:

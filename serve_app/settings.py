@@ -26,7 +26,7 @@ Precision = Literal["fp32", "int8"]
 
 CONFIG_FILE = "FLEETMEM_CONFIG"
 
-SECRETS = {"database_url", "owner_database_url"}
+SECRETS = {"database_url", "owner_database_url", "rate_limit_redis_url"}
 
 PREDECESSOR_NAMES = {
     "DATABASE_URL": "database_url",
@@ -151,6 +151,9 @@ class Settings(BaseSettings):
         None, description="searches of one agent; memex's default was 120/minute"
     )
     rate_limit_agent_reads: LimitText = Field(None, description="other reads of one agent")
+    rate_limit_redis_url: SecretStr | None = Field(
+        None, description="Redis that counts calls instead of Postgres; environment only"
+    )
 
     allowed_hosts: str | None = Field(
         None,
