@@ -7,6 +7,7 @@ should have left: a server that stalls can't hide it (no coordinated omission).
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -91,8 +92,8 @@ async def run_here(load: Load) -> Measured:
     return await runner.run()
 
 
-class _Loop:
-    """Connections, and the answers that they bring."""
+class _Loop(ABC):
+    """Connections, and the answers that they bring; the kind of loop says when to send."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -121,11 +122,13 @@ class _Loop:
             connection.close()
         return Measured.of(self._answers, self._load.seconds, lost)
 
+    @abstractmethod
     async def _prepare(self) -> None:
-        raise NotImplementedError
+        """Open the first connections."""
 
+    @abstractmethod
     async def _send(self) -> None:
-        raise NotImplementedError
+        """Send until the seconds are over."""
 
     def _is_waiting(self) -> bool:
         return any(connection.is_busy for connection in self._connections)
@@ -166,8 +169,9 @@ class _Loop:
             self._continue(connection)
             return
 
+    @abstractmethod
     def _continue(self, connection: Connection) -> None:
-        raise NotImplementedError
+        """Use a connection that is new, or has its answer."""
 
 
 class _ClosedLoop(_Loop):
