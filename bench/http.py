@@ -11,7 +11,7 @@ import typer
 from bench.client import Load, LoadClient, RequestSource, open_client
 from bench.processes import Usage, watch_processes
 from bench.reporting import RESULTS, Result, name_variant, plot_lines, say, tabulate, write_result
-from bench.running import Service, open_service
+from bench.running import Service, SettingOption, open_service, parse_settings
 from bench.workload import mixed, repeated_searches, seed_scopes, unique_searches
 
 WORKLOADS: dict[str, RequestSource] = {
@@ -117,9 +117,7 @@ def main(
     rate: Annotated[
         float | None, typer.Option(help="Open loop's requests/s; default: 60 % of 64 callers'.")
     ] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE of the service's environment; repeat it.")
-    ] = None,
+    setting: SettingOption = None,
 ) -> None:
     """Measure a service of its own; example: python -m bench http --callers 1,64 --seconds 5.
 
@@ -130,7 +128,7 @@ def main(
     names = [name for name in workloads.split(",") if name]
     if unknown := set(names) - set(WORKLOADS):
         raise typer.BadParameter(f"no such workload: {', '.join(sorted(unknown))}")
-    settings = dict(pair.split("=", 1) for pair in setting or [])
+    settings = parse_settings(setting)
     plan = Plan(seconds, max(1.0, seconds / 4), rounds, seed=0)
     with open_service(None, **settings) as service, open_client() as client:
         seeded = seed_scopes(service.url)

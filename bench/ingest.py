@@ -21,7 +21,7 @@ from bench.client import Load, LoadClient, Request, open_client
 from bench.embed import ask_deployment
 from bench.processes import watch_processes
 from bench.reporting import RESULTS, Result, name_variant, say, tabulate, write_result
-from bench.running import Service, open_service
+from bench.running import Service, SettingOption, open_service, parse_settings
 from bench.sizes import measure_bytes_each
 from bench.texts import memories
 from bench.workload import AGENTS, BATCH, USERS
@@ -50,12 +50,10 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of each bulk load.")] = 15.0,
     rounds: Annotated[int, typer.Option(help="Loads and passes; medians are told.")] = 3,
     callers: Annotated[int, typer.Option(help="Batches that are out at a time.")] = 2,
-    setting: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE of the service's environment; repeat it.")
-    ] = None,
+    setting: SettingOption = None,
 ) -> None:
     """Compare writes/s with embeddings/s; example: python -m bench ingest --rounds 1."""
-    settings = dict(pair.split("=", 1) for pair in setting or [])
+    settings = parse_settings(setting)
     rows: list[Result] = []
     sizes: dict[str, float] = {}
     with open_client() as client:

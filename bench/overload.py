@@ -17,7 +17,7 @@ from bench.client import Load, LoadClient, Request, open_client
 from bench.measured import Measured
 from bench.processes import take_samples, watch_processes
 from bench.reporting import RESULTS, Result, say, write_result
-from bench.running import Service, open_service
+from bench.running import Service, SettingOption, open_service, parse_settings
 from bench.timeline import count_by_second, percentile_by_time, plot_panels, sample_during
 from bench.workload import seed_scopes, unique_searches
 
@@ -80,16 +80,14 @@ def main(
     factor: Annotated[float, typer.Option(help="Times the sustainable rate.")] = 4.0,
     callers: Annotated[int, typer.Option(help="Closed loops that find that rate.")] = 64,
     measure: Annotated[float, typer.Option(help="Seconds in which they find it.")] = 20.0,
-    setting: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE of the service's environment; repeat it.")
-    ] = None,
+    setting: SettingOption = None,
 ) -> None:
     """Measure a service of its own, for about two minutes, with questions that never repeat.
 
     First closed loops find the sustainable rate; then an open loop sends a multiple of it,
     whatever comes back; then the closed loops run again.
     """
-    settings = dict(pair.split("=", 1) for pair in setting or [])
+    settings = parse_settings(setting)
     with open_service(None, **settings) as service, open_client() as client:
         seed_scopes(service.url)
         loop = Load(service.url, endless_searches, measure / 2, callers)

@@ -11,8 +11,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import httpx
+import typer
 
 from bench.reporting import say
 from serve_app.local.processes import descendants, end_processes
@@ -22,6 +24,11 @@ from serve_app.settings import Settings
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 DSN_LINE = "Postgres answers at "
+
+SettingOption = Annotated[
+    list[str] | None, typer.Option(help="NAME=VALUE of a setting of the service; repeat it.")
+]
+"""The option `--setting` of a benchmark; `parse_settings` reads it."""
 
 
 class ServiceNotReady(Exception):
@@ -56,6 +63,15 @@ def open_service(host: str | None = None, **settings: str) -> Generator[Service]
             yield started.wait_until_ready()
         finally:
             started.stop()
+
+
+def parse_settings(pairs: list[str] | None) -> dict[str, str]:
+    """The service's environment of NAME=VALUE pairs; ends the program when one is wrong."""
+    split = [pair.partition("=") for pair in pairs or []]
+    for name, equals, _ in split:
+        if not equals:
+            sys.exit(f"--setting wants NAME=VALUE, not {name}")
+    return {_name_variable(name): value for name, _, value in split}
 
 
 def _name_variable(setting: str) -> str:

@@ -15,7 +15,7 @@ from bench.client import Load, Request, open_client
 from bench.measured import Measured
 from bench.processes import REPLICA
 from bench.reporting import RESULTS, Result, say, write_result
-from bench.running import Service, open_service
+from bench.running import Service, SettingOption, open_service, parse_settings
 from bench.timeline import (
     Samples,
     count_by_second,
@@ -45,12 +45,10 @@ def main(
     after: Annotated[
         float, typer.Option(help="Seconds with one caller after it; scaling in waits for 120.")
     ] = 150.0,
-    setting: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE of the service's environment; repeat it.")
-    ] = None,
+    setting: SettingOption = None,
 ) -> None:
     """Measure a service of its own, with questions that never repeat; some four minutes."""
-    settings = dict(pair.split("=", 1) for pair in setting or [])
+    settings = parse_settings(setting)
     phases = [(1, before), (callers, during), (1, after)]
     parts: list[Measured] = []
     starts: list[float] = []
