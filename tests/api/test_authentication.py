@@ -198,3 +198,16 @@ async def test_refused_keys_are_counted_by_code(keyed: Keyed):
     await ask(keyed.bare())
     await ask(keyed.carrying(STRANGER))
     assert keyed.world.meter.total("keys_refused", code="unauthenticated") == 2
+
+
+async def test_a_flood_of_strangers_keeps_no_known_key_out():
+    keyed = Keyed(failed_keys_per_minute=5)
+    known, ended = await keyed.client(MEMORY_READ), await keyed.key(MEMORY_READ)
+    assert (await ask(known)).status_code == 200
+    client = keyed.bare()
+    for number in range(50):
+        await ask(client, **{"x-api-key": f"fm_live_{number:016x}_{'A' * 43}"})
+    # What is remembered must be looked up again, while strangers have used up all look-ups.
+    await keyed.world.service.registry.revoke(1, ended.split("_")[2])
+    keyed.world.advance(seconds=2)
+    assert (await ask(known)).status_code == 200
