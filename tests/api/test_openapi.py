@@ -106,3 +106,13 @@ async def test_the_pages_load_nothing_from_elsewhere(client: httpx.AsyncClient, 
         assert source.startswith("/")
         assert not source.startswith("//")
         assert (await client.get(source)).status_code == 200
+
+
+def test_every_operation_says_which_headers_may_carry_its_key(api: FastAPI):
+    document = api.openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert {"bearer", "x-api-key", "X-Memnex-API-Key"} == set(schemes)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            named = [name for choice in operation["security"] for name in choice]
+            assert set(named) == (set(schemes) if path.startswith("/v1/") else set())
