@@ -88,7 +88,8 @@ def create_key(
     scope: ScopeOption = None,
     label: LabelOption = "",
     days: Annotated[
-        int | None, typer.Option(min=1, help="Days until it expires.", show_default="never")
+        int | None,
+        typer.Option(min=1, max=36_500, help="Days until it expires.", show_default="never"),
     ] = None,
     operator: Annotated[
         bool, typer.Option("--operator", help="Give it every scope: it makes tenants and keys.")
@@ -136,7 +137,7 @@ def rotate_key(
     key_id: str,
     tenant: TenantOption = "default",
     grace_minutes: Annotated[
-        int, typer.Option(min=0, help="How long the old key lives on beside the new.")
+        int, typer.Option(min=0, max=43_200, help="How long the old key lives on beside the new.")
     ] = 60,
     database: DatabaseOption = HERE,
 ) -> None:

@@ -53,8 +53,9 @@ class KeyDraft:
             raise InvalidInput("a key needs at least one scope", "scopes")
         if unknown := self.scopes - SCOPES:
             raise InvalidInput(f"there is no scope {min(unknown)}", "scopes")
-        if len(self.label) > LONGEST_LABEL or "\x00" in self.label:
-            raise InvalidInput(f"a label may have {LONGEST_LABEL} characters, no NUL", "label")
+        # It is shown in terminals, which obey control characters.
+        if len(self.label) > LONGEST_LABEL or not self.label.isprintable():
+            raise InvalidInput(f"a label may have {LONGEST_LABEL} printable characters", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,8 @@ def renew(old: ApiKey, now: datetime, entropy: bytes) -> IssuedKey:
     """
     if not old.is_valid(now):
         raise InvalidInput("a revoked or expired key cannot be rotated; create one", "key_id")
-    lifetime = None if old.expires_at is None else old.expires_at - old.created_at
-    expires_at = None if lifetime is None else now + lifetime
-    return make_key(KeyDraft(old.tenant_id, old.scopes, old.label, expires_at), now, entropy)
+    draft = KeyDraft(old.tenant_id, old.scopes, old.label, _prolong(old, now))
+    return make_key(draft, now, entropy)
 
 
 def retire(old: ApiKey, now: datetime, grace: timedelta) -> ApiKey:
@@ -184,6 +184,14 @@ def name_tenant(name: str) -> str:
             "a tenant's name has 1 to 63 lower-case letters, digits and inner hyphens", "name"
         )
     return name
+
+
+def _prolong(old: ApiKey, now: datetime) -> datetime | None:
+    """When a key that begins now ends; there is no time after the year 9999."""
+    if old.expires_at is None:
+        return None
+    left = datetime.max.replace(tzinfo=now.tzinfo) - now
+    return now + min(old.expires_at - old.created_at, left)
 
 
 def _describe(draft: KeyDraft, key_id: str, now: datetime) -> ApiKey:

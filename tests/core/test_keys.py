@@ -85,6 +85,8 @@ def test_a_key_of_memnex_is_taken_on() -> None:
         ({"scopes": frozenset({"memory:everything"})}, "scopes"),
         ({"label": "x" * 129}, "label"),
         ({"label": "a\x00b"}, "label"),
+        ({"label": "\x1b[2J"}, "label"),
+        ({"label": "two\nlines"}, "label"),
     ],
 )
 def test_a_draft_that_means_nothing_is_refused(fields: dict[str, object], field: str) -> None:
@@ -138,6 +140,12 @@ def test_a_renewed_key_lives_as_long_as_the_old_did() -> None:
     assert renewed.expires_at == NOW + later + timedelta(days=9)
     assert (renewed.scopes, renewed.label, renewed.tenant_id) == (READ, "a label", 7)
     assert renew(ISSUED.key, NOW, bytes(KEY_BYTES)).key.expires_at is None
+
+
+def test_time_ends_with_the_year_9999() -> None:
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    renewed = renew(replace(ISSUED.key, expires_at=end), NOW + timedelta(days=9), bytes(KEY_BYTES))
+    assert renewed.key.expires_at == datetime.max.replace(tzinfo=UTC)
 
 
 def test_what_is_dead_is_not_renewed() -> None:
