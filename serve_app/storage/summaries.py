@@ -50,7 +50,9 @@ class PostgresSummaries:
         """See ports.Summaries."""
         async with transaction(self._pool, lease.scope.tenant_id) as connection:
             await lock_scope(connection, lease.scope_id)
-            if not await _holds(connection, lease) or not await _as_read(connection, sources):
+            if not await _holds(connection, lease) or not await _as_read(
+                connection, lease, sources
+            ):
                 return False
             columns = [*memory_columns([summary], [lease.scope_id]), *vector_columns([summary])]
             await connection.execute(query("add_memories"), *columns)
@@ -79,10 +81,10 @@ async def _holds(connection: Connection, lease: Lease) -> bool:
     return held is True
 
 
-async def _as_read(connection: Connection, sources: Sequence[Memory]) -> bool:
+async def _as_read(connection: Connection, lease: Lease, sources: Sequence[Memory]) -> bool:
     """Whether every source is still what was summarised; none can change before the commit."""
     ids = [source.id for source in sources]
     await connection.execute("select from memories where id = any($1::uuid[]) for update", ids)
-    rows = await connection.fetch(query("get_memories"), sources[0].scope.tenant_id, ids)
+    rows = await connection.fetch(query("get_memories"), lease.scope.tenant_id, ids)
     stored = {memory.id: memory for memory in map(to_memory, rows)}
     return all(stored.get(source.id) == source for source in sources)

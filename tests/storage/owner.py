@@ -3,10 +3,10 @@
 import asyncpg
 
 
-async def ask(dsn: str, statement: str) -> list[str]:
+async def ask(dsn: str, statement: str, *values: object) -> list[str]:
     connection = await asyncpg.connect(dsn)
     try:
-        return [row[0] for row in await connection.fetch(statement)]
+        return [row[0] for row in await connection.fetch(statement, *values)]
     finally:
         await connection.close()
 
