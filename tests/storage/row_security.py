@@ -28,6 +28,9 @@ MORE_POLICIES = {
     "api_keys.used_keys": "the time of last use is noted for keys of many tenants at once",
     "tenants.tenants_of_asked_keys": "a checked key tells whether its tenant is suspended",
     "tenants.operator_rows": "an operator makes and suspends tenants",
+    "tenant_limits.operator_rows": "the limits of all tenants are read at once; it may read only",
+    "token_windows.every_tenant": "maintenance deletes windows that are over; counts only",
+    "tenant_usage.every_tenant": "maintenance tells how full tenants are; it may read only",
 }
 """Beside tenant_rows; each lets more through, so each has its reason."""
 
