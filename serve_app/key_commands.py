@@ -89,7 +89,7 @@ def create_key(
     label: LabelOption = "",
     days: Annotated[
         int | None,
-        typer.Option(min=1, max=36_500, help="Days until it expires.", show_default="never"),
+        typer.Option(min=1, max=36_500, help="Until it expires.", show_default="never"),
     ] = None,
     operator: Annotated[
         bool, typer.Option("--operator", help="Give it every scope: it makes tenants and keys.")

@@ -4,11 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from serve_app import cli
 from serve_app.local.serving import free_ports
+from serve_app.settings import Settings
 
 
 def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,3 +80,35 @@ def test_without_a_key_only_this_machine_is_served(fresh_dsn: str, tmp_path: Pat
     assert "fleetmem key create --operator" in answer.stderr
     assert "--insecure-open" in answer.stderr
     assert "Starting Ray" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needs_key", "allowed", "said"),
+    [
+        ((), False, False, "open to every account of this machine"),
+        ((), True, False, "every request needs one"),
+        (("--host", "0.0.0.0", "--insecure-open"), False, True, "open to EVERYBODY"),
+    ],
+)
+def test_a_start_says_who_is_let_in(
+    arguments: tuple[str, ...],
+    needs_key: bool,
+    allowed: bool,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[Settings] = []
+
+    def run(where: object, settings: Settings, say: object, ready: Callable[[bool], None]) -> int:
+        seen.append(settings)
+        ready(needs_key)
+        return 0
+
+    monkeypatch.setattr("serve_app.local.up.run", run)
+    monkeypatch.setenv("FLEETMEM_INSECURE_OPEN", "0")
+    monkeypatch.setattr(cli, "console", Console(width=200))
+    with pytest.raises(SystemExit):
+        cli.app(["up", *arguments])
+    assert [settings.insecure_open for settings in seen] == [allowed]
+    assert said in capsys.readouterr().out

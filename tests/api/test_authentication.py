@@ -1,4 +1,5 @@
 import logging
+import re
 from datetime import timedelta
 
 import httpx
@@ -95,6 +96,14 @@ async def test_what_is_public_needs_no_key_and_everything_else_does(keyed: Keyed
         assert (await client.get(path)).status_code == 200
     for path in ("/nowhere", "/v1", "/docs/", "/-/routes", "/v1/memories/"):
         assert (await client.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_the_pages_show_without_a_key(keyed: Keyed, page: str):
+    client = keyed.bare()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', (await client.get(page)).text)
+    assert sources
+    assert {(await client.get(source)).status_code for source in sources} == {200}
 
 
 async def test_the_body_is_not_read_before_the_key(keyed: Keyed):
