@@ -19,6 +19,7 @@ BENCHMARKS = {
     "ingest": "bulk writes per second against the embedding rate",
     "step": "1 to 64 callers and back: how Embedding scales",
     "overload": "four times the sustainable rate: who is served, who is refused",
+    "limits": "the check of a key and the rate limits: CPU-ms per request",
     "precision": "fp32, int8 and bf16: speed, cosine, recall",
     "quality": "recall of an independent ranking, to hold the service against",
 }

@@ -20,6 +20,7 @@ from serve_app.evaluation.commands import app as evaluations
 from serve_app.evaluation.commands import demo
 from serve_app.evaluation.options import take_options
 from serve_app.key_commands import keys, tenants
+from serve_app.limit_commands import LIMITS_EXAMPLE, limit_tenant
 from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.local.serving import is_loopback
 from serve_app.settings import IndexKind, load_settings
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")
+tenants.command("limits", epilog=LIMITS_EXAMPLE)(limit_tenant)
 app.add_typer(tenants, name="tenant")
 app.add_typer(keys, name="key")
 app.add_typer(evaluations, name="eval")

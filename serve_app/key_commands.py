@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import SecretStr
@@ -21,6 +21,9 @@ from serve_app.core.keys import ApiKey, IssuedKey, KeyDraft
 from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, SCOPES, Principal
 from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.operations.registry import Registry
+
+if TYPE_CHECKING:
+    from serve_app.storage.connection import Pool
 
 T = TypeVar("T")
 
@@ -173,25 +176,35 @@ def import_key(
     _say(f"{issued.key.key_id} of {tenant} may {', '.join(sorted(scopes))}")
 
 
-def _ask(database: str, verb: Callable[[Registry], Awaitable[T]]) -> T:
-    """What `verb` gives, called with the registry of that database."""
+def ask_database(database: str, verb: Callable[["Pool"], Awaitable[T]]) -> T:
+    """What `verb` gives, called with a pool of that database, or of the one in that directory."""
     from serve_app.local.database import reach_database
 
     is_address = database.startswith(("postgres://", "postgresql://"))
     directory = Path(HERE if is_address or not database else database).expanduser().absolute()
     with reach_database(database if is_address else None, directory, _say) as dsn:
-        return asyncio.run(_with_registry(dsn, verb))
+        return asyncio.run(_with_pool(dsn, verb))
 
 
-async def _with_registry(dsn: str, verb: Callable[[Registry], Awaitable[T]]) -> T:
+def _ask(database: str, verb: Callable[[Registry], Awaitable[T]]) -> T:
+    """What `verb` gives, called with the registry of that database."""
+
+    async def ask(pool: "Pool") -> T:
+        from serve_app.storage.keys import PostgresKeys
+
+        return await verb(Registry(PostgresKeys(pool), lambda: datetime.now(UTC), os.urandom))
+
+    return ask_database(database, ask)
+
+
+async def _with_pool(dsn: str, verb: Callable[["Pool"], Awaitable[T]]) -> T:
     from serve_app.settings import load_settings
     from serve_app.storage.connection import open_pool
-    from serve_app.storage.keys import PostgresKeys
 
     settings = load_settings(database_url=SecretStr(dsn), db_min_pool_size=1, db_max_pool_size=1)
     pool = await open_pool(settings)
     try:
-        return await verb(Registry(PostgresKeys(pool), lambda: datetime.now(UTC), os.urandom))
+        return await verb(pool)
     finally:
         await pool.close()
 

@@ -31,7 +31,13 @@ def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     "command",
     [
         *((), ("up",), ("migrate",), ("index",), ("model", "prepare"), ("eval", "locomo")),
-        *(("demo",), ("tenant", "create"), ("key", "create"), ("key", "import")),
+        *(
+            ("demo",),
+            ("tenant", "create"),
+            ("tenant", "limits"),
+            ("key", "create"),
+            ("key", "import"),
+        ),
     ],
 )
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
