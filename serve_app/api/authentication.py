@@ -12,7 +12,13 @@ from serve_app.api.access import PROBES
 from serve_app.api.caller import PRINCIPAL
 from serve_app.api.errors import TwoKeys, find_answer
 from serve_app.api.throttle import Throttle
-from serve_app.core.errors import FleetmemError, Forbidden, TooManyFailedKeys, Unauthenticated
+from serve_app.core.errors import (
+    FleetmemError,
+    Forbidden,
+    RateLimited,
+    TooManyFailedKeys,
+    Unauthenticated,
+)
 from serve_app.core.principal import Principal
 from serve_app.operations.key_ring import KeyRing
 from serve_app.telemetry import Meter
@@ -46,35 +52,25 @@ class Authentication:
             try:
                 key = read_key(scope["headers"])
                 scope[PRINCIPAL] = self._ring.recall(key) or await self._ask(scope, key)
-            except Unauthenticated:
-                self._fail(scope)
-            except (Forbidden, TwoKeys) as error:
-                self._count(error)
-                raise
+            except Unauthenticated as refusal:
+                wait = self._failures.take(_address(scope), monotonic())
+                raise self._count(_too_many(wait) if wait else refusal) from None
+            except (Forbidden, RateLimited, TwoKeys) as refusal:
+                raise self._count(refusal) from None
         await self.app(scope, receive, send)
 
     async def _ask(self, scope: Scope, key: str | None) -> Principal:
         """Look the key up; a stranger among many failures of one address must wait for a turn."""
         now = monotonic()
         if self._failures.wait(_address(scope), now) and not self._ring.knows(key):
-            self._require_turn(self._newcomers.take("", now))
+            wait = self._newcomers.take("", now)
+            if wait:
+                raise _too_many(wait)
         return await self._ring.identify(key)
 
-    def _fail(self, scope: Scope) -> None:
-        try:
-            self._require_turn(self._failures.take(_address(scope), monotonic()))
-            raise Unauthenticated("no valid key")
-        except FleetmemError as error:
-            self._count(error)
-            raise
-
-    def _count(self, error: FleetmemError) -> None:
-        self._meter.count("keys_refused", code=find_answer(error)[0])
-
-    @staticmethod
-    def _require_turn(wait: int) -> None:
-        if wait:
-            raise TooManyFailedKeys("too many requests without a valid key", wait)
+    def _count(self, refusal: FleetmemError) -> FleetmemError:
+        self._meter.count("keys_refused", code=find_answer(refusal)[0])
+        return refusal
 
 
 def is_public(path: str) -> bool:
@@ -98,6 +94,10 @@ def read_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
             raise TwoKeys("two different keys")
         found = key
     return None if found is None else found[:LONGEST_KEY].decode("latin-1")
+
+
+def _too_many(wait: int) -> TooManyFailedKeys:
+    return TooManyFailedKeys("too many requests without a valid key", wait)
 
 
 def _address(scope: Scope) -> str:

@@ -182,6 +182,9 @@ async def test_a_flood_of_strangers_reaches_the_store_slowly():
         key = f"fm_live_{number:016x}_{'A' * 43}"
         await ask(client, **{"x-api-key": key})
     assert keyed.world.keys.looks <= 5 + 10 + 5
+    meter = keyed.world.meter
+    assert meter.total("keys_refused", code="unauthenticated") == 5
+    assert meter.total("keys_refused", code="too_many_failed_keys") == 95
 
 
 async def test_no_key_is_in_a_log_an_answer_or_a_metric(
