@@ -62,7 +62,7 @@ async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool
         )
         try:
             async with acquired(pool) as connection:
-                await require_row_security(connection)
+                await require_row_security(connection, role)
         except BaseException:
             await pool.close()
             raise

@@ -25,12 +25,17 @@ select current_user as name, r.rolsuper, r.rolbypassrls,
 from pg_roles r where r.rolname = current_user"""
 
 
-async def require_row_security(connection: asyncpg.Connection) -> None:
-    """Raise ConfigurationError where the connection's role is not held to one tenant's rows."""
+async def require_row_security(connection: asyncpg.Connection, role: Role) -> None:
+    """Raise ConfigurationError where the connection does not act as `role`, or is not held."""
     standing = await connection.fetchrow(_STANDING)
     assert standing is not None  # every session has a role
     if not standing["secured"]:
         raise ConfigurationError(f"the database has no row security yet: {MIGRATE}")
+    if standing["name"] != role:
+        raise ConfigurationError(
+            f"connections act as {standing['name']}, not as {role}: something on the way, such as "
+            "PgBouncer, drops the setting `role`; connect to Postgres itself"
+        )
     reason = (
         "is a superuser"
         if standing["rolsuper"]

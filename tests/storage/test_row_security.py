@@ -12,7 +12,7 @@ from serve_app.settings import Settings
 from serve_app.storage.ann_index import switch_index
 from serve_app.storage.connection import open_pool, owner_connection
 from serve_app.storage.migrate import prepare_database
-from serve_app.storage.roles import owns_tables
+from serve_app.storage.roles import owns_tables, require_row_security
 from tests.storage.owner import ask, execute
 from tests.storage.row_security import MORE_POLICIES, WITHOUT_TENANT, find_faults
 
@@ -95,6 +95,15 @@ async def test_a_login_of_its_own_serves_and_builds_no_index(
     named = strong.model_copy(update={"owner_database_url": SecretStr(module_dsn)})
     async with owner_connection(named) as connection:
         assert await owns_tables(connection)
+
+
+async def test_a_connection_that_lost_its_role_is_refused(login_dsn: str) -> None:
+    connection = await asyncpg.connect(login_dsn)
+    try:
+        with pytest.raises(ConfigurationError, match="act as fleetmem_login, not as"):
+            await require_row_security(connection, "fleetmem_service")
+    finally:
+        await connection.close()
 
 
 @pytest.mark.parametrize(
