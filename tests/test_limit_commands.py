@@ -16,7 +16,7 @@ def stored(dsn: str) -> list[tuple[object, ...]]:
             rows = await connection.fetch(
                 "select rates, max_memories, max_bytes from tenant_limits"
             )
-            return [tuple(row)[1:] for row in rows]
+            return [tuple(row) for row in rows]
         finally:
             await connection.close()
 
