@@ -20,8 +20,13 @@ from serve_app.storage.ann_index import tend_index
 from serve_app.storage.connection import open_pool, owner_connection
 from serve_app.storage.roles import owns_tables
 from serve_app.storage.summaries import PostgresSummaries
+from serve_app.storage.tokens import PostgresTokens
 
 logger = logging.getLogger("fleetmem.maintenance")
+
+
+WINDOWS_SECONDS = 300.0
+"""Between two looks for windows of rate limits that nobody needs."""
 
 
 @serve.deployment(
@@ -51,6 +56,7 @@ class Maintenance:
         self._schedule = Schedule()
         if self._settings.summarization_enabled:
             self._schedule.every(self._settings.summarization_interval_seconds, self._summarise)
+        self._schedule.every(WINDOWS_SECONDS, PostgresTokens(self._pool).forget_idle)
         async with owner_connection(self._settings) as connection:
             may_build = await owns_tables(connection)
         if may_build:

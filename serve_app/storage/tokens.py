@@ -33,6 +33,11 @@ class PostgresTokens:
         grants = dict(zip(places, rows, strict=True))
         return [TokenGrant(*grants[place]) for place in range(len(requests))]
 
+    async def forget_idle(self) -> None:
+        """Delete windows that say nothing any more; for Maintenance, which sees every tenant's."""
+        async with acquired(self._pool) as connection:
+            await connection.execute(query("forget_windows"))
+
 
 def _row(request: TokenRequest) -> tuple[int, bytes]:
     return request.tenant_id, request.subject
