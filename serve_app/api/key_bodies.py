@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from serve_app.api.fields import Moment, Text
@@ -16,9 +16,7 @@ ScopeName = Literal[
     "memory:read", "memory:write", "memory:erase", "audit:read", "tenant:admin", "operator"
 ]
 Label = Annotated[Text, Field(max_length=LONGEST_LABEL)]
-TenantName = Annotated[
-    str, Field(strict=True, pattern=f"^{TENANT_NAME.pattern}$"), AfterValidator(str)
-]
+TenantName = Annotated[str, Field(strict=True, pattern=f"^{TENANT_NAME.pattern}$")]
 
 
 class KeyCreate(BaseModel):

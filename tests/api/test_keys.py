@@ -1,6 +1,9 @@
+from typing import get_args
+
 import httpx
 import pytest
 
+from serve_app.api.key_bodies import ScopeName
 from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, OPERATOR, SCOPES, TENANT_ADMIN
 from tests.api.keyed import Keyed
 
@@ -130,3 +133,7 @@ async def test_keys_are_the_admins_alone(keyed: Keyed):
 async def test_an_open_service_makes_no_keys(client: httpx.AsyncClient):
     answer = await client.post("/v1/keys", json={"scopes": [MEMORY_READ]})
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+
+
+def test_the_scopes_that_can_be_asked_for_are_all_there_are():
+    assert set(get_args(ScopeName)) == SCOPES
