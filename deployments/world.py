@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +13,13 @@ from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteLimits, Remote
 from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
+from serve_app.embedding.registry import find_model
+from serve_app.embedding.shared_cache import SharedCache
+from serve_app.embedding.sharing import SharingEmbedder
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
-from serve_app.operations.ports import Ports, TokenStore
+from serve_app.operations.ports import Embedder, Ports, TokenStore
 from serve_app.operations.registry import Registry
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
@@ -30,14 +35,31 @@ def open_ports(
     """Everything the verbs need, with the wall clock and random ids."""
     timeout = settings.request_timeout_seconds
     remote = RemoteEmbedder(embedding, settings.stored_model, meter, timeout)
+    embedder = share_vectors(remote, settings, meter)
     return Ports(
         memories=RemoteMemories(retrieval, meter, timeout),
-        embedder=CachedEmbedder(remote, settings.embedding_cache_size, meter),
+        embedder=CachedEmbedder(embedder, settings.embedding_cache_size, meter),
         limits=RemoteLimits(retrieval, meter),
         meter=meter,
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
     )
+
+
+def share_vectors(embedder: Embedder, settings: Settings, meter: Meter) -> Embedder:
+    """The embedder behind the cache that replicas share; itself where no such cache is named.
+
+    Raises ConfigurationError.
+    """
+    url = settings.embedding_cache_url
+    if url is None or not url.get_secret_value():
+        return embedder
+    with _naming_setting("embedding_cache_url"):
+        from serve_app.storage.redis_vectors import RedisVectors
+
+        store = RedisVectors(url.get_secret_value(), settings.embedding_cache_seconds)
+    dimension = find_model(settings.stored_model).dimension
+    return SharingEmbedder(embedder, SharedCache(store, dimension, meter, time.monotonic))
 
 
 def open_service(
@@ -67,13 +89,26 @@ def _open_tokens(settings: Settings) -> TokenStore | None:
     """The Redis of the settings, if there is one."""
     if settings.rate_limit_redis_url is None:
         return None
-    try:
+    with _naming_setting("rate_limit_redis_url"):
         from serve_app.storage.redis_tokens import RedisTokens
+
+        return RedisTokens(settings.rate_limit_redis_url.get_secret_value())
+
+
+@contextmanager
+def _naming_setting(setting: str) -> Generator[None]:
+    """Raise ConfigurationError where the setting asks for what cannot be opened."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "rate_limit_redis_url needs a package: pip install 'fleetmem[redis]'"
+            f"{setting} needs a package: pip install 'fleetmem[redis]'"
         ) from error
-    return RedisTokens(settings.rate_limit_redis_url.get_secret_value())
+    except ValueError:
+        # The cause is left out, for it may quote the password.
+        raise ConfigurationError(
+            f"{setting} must begin with redis://, rediss:// or unix://"
+        ) from None
 
 
 def _now() -> datetime:

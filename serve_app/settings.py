@@ -26,7 +26,7 @@ Precision = Literal["fp32", "int8"]
 
 CONFIG_FILE = "FLEETMEM_CONFIG"
 
-SECRETS = {"database_url", "owner_database_url", "rate_limit_redis_url"}
+SECRETS = {"database_url", "owner_database_url", "rate_limit_redis_url", "embedding_cache_url"}
 
 PREDECESSOR_NAMES = {
     "DATABASE_URL": "database_url",
@@ -90,6 +90,12 @@ class Settings(BaseSettings):
     )
     embedding_cache_size: int = Field(
         10_000, ge=0, description="query vectors an ingress replica keeps; 0 keeps none"
+    )
+    embedding_cache_url: SecretStr | None = Field(
+        None, description="Redis in which replicas share vectors; unset: none; environment only"
+    )
+    embedding_cache_seconds: int = Field(
+        604_800, ge=1, description="seconds a shared vector is kept unless Redis evicts it"
     )
     model_directory: Path = Field(
         Path("~/.cache/fleetmem/models"), description="where prepared models lie"

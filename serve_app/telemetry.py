@@ -37,6 +37,9 @@ INSTRUMENTS: dict[str, Instrument] = {
     "embedding_texts_in_flight": Instrument("gauge", "texts taken on and not answered yet"),
     "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
     "embedding_cache": Instrument("counter", "look-ups of vectors", ("outcome",)),
+    "embedding_shared_cache": Instrument(
+        "counter", "vectors looked up in and given to the shared cache", ("outcome",)
+    ),
     "keys_refused": Instrument("counter", "requests refused for their key", ("code",)),
     "memory_operations": Instrument("counter", "memories touched", ("operation",)),
     "db_pool_in_use": Instrument("gauge", "connections at work"),

@@ -80,7 +80,7 @@ class CachedEmbedder:
 
     async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         """The vector of a question, remembered or made."""
-        key = self._key(_encode(text))
+        key = self._key(encode_text(text))
         vector = self._questions.find(key)
         if vector is None and (vector := self._documents.find(key)) is not None:
             self._questions.keep(key, vector)
@@ -93,7 +93,7 @@ class CachedEmbedder:
         self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[Chunks | FleetmemError]:
         """The chunks of each text, remembered or made; a text that is here twice is made once."""
-        encoded = [_encode(text) for text in texts]
+        encoded = [encode_text(text) for text in texts]
         keys = [self._key(content) for content in encoded]
         found = {
             key: (Chunk(0, len(text), vector),)
@@ -208,7 +208,8 @@ class CachedEmbedder:
         return vector
 
 
-def _encode(text: str) -> bytes:
+def encode_text(text: str) -> bytes:
+    """The UTF-8 bytes whose sha256 names a text."""
     # A lone surrogate must reach the tokenizer, which says what is wrong with it.
     return text.encode("utf-8", "surrogatepass")
 

@@ -212,6 +212,22 @@ class TokenStore(Protocol):
         ...
 
 
+class VectorStore(Protocol):
+    """Vectors that processes share, as bytes under a name each; it may forget any at any time."""
+
+    async def find(self, names: Sequence[str]) -> list[bytes | None]:
+        """What is kept under each name, in order; raises Unavailable."""
+        ...
+
+    async def keep(self, values: Mapping[str, bytes]) -> None:
+        """Keep each for a while, in place of what was there; raises Unavailable."""
+        ...
+
+    async def check_health(self) -> None:
+        """Return when it answers, with its connections open; raises Unavailable otherwise."""
+        ...
+
+
 class TenantLimits(Protocol):
     """What an operator has set for single tenants; raises Unavailable."""
 

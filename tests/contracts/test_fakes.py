@@ -9,11 +9,13 @@ from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.samples import SCOPE, START
 from tests.contracts.summaries_contract import SummariesContract
 from tests.contracts.tokens_contract import TokensContract
+from tests.contracts.vectors_contract import VectorsContract
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
+from tests.fakes.vector_store import InMemoryVectorStore
 from tests.operations.fleet import Clock
 
 
@@ -55,6 +57,11 @@ def tokens(clock: Clock) -> InMemoryTokens:
     return InMemoryTokens(clock)
 
 
+@pytest.fixture
+def vectors() -> InMemoryVectorStore:
+    return InMemoryVectorStore()
+
+
 class TestInMemoryMemories(MemoriesContract):
     """Memories in a dictionary."""
 
@@ -73,3 +80,7 @@ class TestInMemoryTokens(TokensContract):
 
 class TestInMemoryLimits(LimitsContract):
     """Quotas in a dictionary."""
+
+
+class TestInMemoryVectorStore(VectorsContract):
+    """Shared vectors in a dictionary."""
