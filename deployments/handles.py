@@ -12,6 +12,7 @@ from uuid import UUID
 from ray.serve.handle import DeploymentHandle
 
 from deployments.coalescing import Coalescer, Limits
+from deployments.parts import DOCUMENTS_PER_CALL, open_parts, send_parts, take_outcome
 from deployments.remote_errors import call_once, call_until
 from deployments.wire import pack, unpack
 from serve_app.core.errors import FleetmemError
@@ -26,18 +27,13 @@ from serve_app.core.memory import (
     Vector,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.ranking import Candidate
-from serve_app.core.search import VectorSearch
+from serve_app.core.ranking import Candidate, Hit
+from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
 from serve_app.telemetry import Meter
 
 T = TypeVar("T")
-
-Parts = Coalescer[Sequence[Any], list[Any]]
-
-DOCUMENTS_PER_CALL = 64
-"""Texts or memories of one remote call."""
 
 QUERIES = Limits(concurrency=4, max_items=32)
 """128 questions are a third of a second of one core: what waits longer waits here, in turns."""
@@ -48,9 +44,6 @@ LEASE_SECONDS = 2.0
 """After that a process counts alone."""
 
 USAGE_SECONDS = 10.0
-
-PARTS = Limits(concurrency=8, max_items=1)
-"""A long list leaves part by part, so that the parts of many lists take turns, too."""
 
 
 class RemoteEmbedder:
@@ -68,7 +61,7 @@ class RemoteEmbedder:
         self._documents = Coalescer[str, tuple[Chunk, ...]](
             "embed_documents", self._embed_documents, meter, DOCUMENTS, len
         )
-        self._parts = _open_parts("embed_part", self._embed_documents, meter)
+        self._parts = open_parts("embed_part", self._embed_documents, meter)
 
     async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
         """See ports.Embedder."""
@@ -79,8 +72,8 @@ class RemoteEmbedder:
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
         """See ports.Embedder."""
         if len(texts) == 1:
-            return [await _outcome(self._documents.submit(texts[0], tenant_id))]
-        return await _send_parts(texts, self._parts, tenant_id)
+            return [await take_outcome(self._documents.submit(texts[0], tenant_id))]
+        return await send_parts(texts, self._parts, tenant_id)
 
     async def check_health(self) -> None:
         """See ports.Embedder."""
@@ -102,21 +95,31 @@ class RemoteMemories:
         self._handle = handle
         self._timeout = timeout
         self._searches = Coalescer[VectorSearch, list[Candidate]]("search", self._search, meter)
+        self._recalls = Coalescer[FusedSearch, list[Hit]]("recall", self._recall, meter)
         self._adds = Coalescer[EmbeddedMemory, Memory](
             "add", self._add, meter, DOCUMENTS, _estimate_bytes
         )
-        self._parts = _open_parts("add_part", self._add, meter)
+        self._parts = open_parts("add_part", self._add, meter)
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         """See ports.Memories."""
         tenant_id = memories[0].memory.scope.tenant_id if memories else 0
         if len(memories) == 1:
-            return [await _outcome(self._adds.submit(memories[0], tenant_id))]
-        return await _send_parts(memories, self._parts, tenant_id)
+            return [await take_outcome(self._adds.submit(memories[0], tenant_id))]
+        return await send_parts(memories, self._parts, tenant_id)
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """See ports.Memories."""
         return await self._searches.submit(search, search.scope.tenant_id)
+
+    async def recall(self, search: FusedSearch) -> list[Hit]:
+        """See ports.Memories."""
+        return await self._recalls.submit(search, search.nearest.scope.tenant_id)
+
+    async def surround(self, memories: Sequence[Memory], reach: int) -> list[tuple[Memory, ...]]:
+        """See ports.Memories."""
+        packed = pack(list(memories))
+        return unpack(await self._read(lambda: self._handle.surround.remote(packed, reach)))
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         """See ports.Memories."""
@@ -172,6 +175,9 @@ class RemoteMemories:
         self, searches: Sequence[VectorSearch]
     ) -> list[list[Candidate] | FleetmemError]:
         return await _exchange(self._handle.search, searches, self._timeout)
+
+    async def _recall(self, searches: Sequence[FusedSearch]) -> list[list[Hit] | FleetmemError]:
+        return await _exchange(self._handle.recall, searches, self._timeout)
 
     async def _add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         return await _exchange(self._handle.add, memories, self._timeout)
@@ -258,35 +264,6 @@ async def _exchange(method: Any, items: Sequence[Any], seconds: float) -> Any:
     """The outcomes of a list, both packed; for calls that may run twice."""
     packed = pack(list(items))
     return unpack(await call_until(lambda: method.remote(packed), seconds))
-
-
-async def _outcome(pending: Awaitable[T]) -> T | FleetmemError:
-    """The result, or the error as a value."""
-    try:
-        return await pending
-    except FleetmemError as error:
-        return error
-
-
-def _open_parts(
-    name: str, send: Callable[[Sequence[Any]], Awaitable[list[Any]]], meter: Meter
-) -> Parts:
-    """Sends parts of long lists, each in a call of its own, in turns of their tenants."""
-
-    async def send_one(parts: Sequence[Sequence[Any]]) -> list[list[Any]]:
-        return [await send(part) for part in parts]
-
-    return Coalescer(name, send_one, meter, PARTS)
-
-
-async def _send_parts(items: Sequence[Any], parts: Parts, tenant_id: int) -> list[Any]:
-    """Send a long list part by part; a part that fails gives its error to each of its items."""
-    outcomes: list[Any] = []
-    for start in range(0, len(items), DOCUMENTS_PER_CALL):
-        part = items[start : start + DOCUMENTS_PER_CALL]
-        answer = await _outcome(parts.submit(part, tenant_id))
-        outcomes += [answer] * len(part) if isinstance(answer, FleetmemError) else answer
-    return outcomes
 
 
 def _estimate_bytes(embedded: EmbeddedMemory) -> int:

@@ -18,7 +18,7 @@ from serve_app.core.memory import (
     Scope,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.search import VectorSearch
+from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenRequest
 from serve_app.core.usage import Usage
 from serve_app.settings import load_settings
@@ -69,6 +69,16 @@ class Retrieval(KeyMethods):
         """VectorSearches, answered with the candidates of each: one statement for all."""
         searches: list[VectorSearch] = unpack(packed)
         return pack(list(await self._memories.search_many(searches)))
+
+    async def recall(self, packed: bytes) -> bytes:
+        """FusedSearches, answered with the hits of each: two statements for all."""
+        searches: list[FusedSearch] = unpack(packed)
+        return pack(await self._memories.recall_many(searches))
+
+    async def surround(self, packed: bytes, reach: int) -> bytes:
+        """Memories, answered with what stands beside each."""
+        memories: list[Memory] = unpack(packed)
+        return pack(await self._memories.surround(memories, reach))
 
     async def add(self, packed: bytes) -> bytes:
         """EmbeddedMemories, answered with what is stored of each, or its own error."""

@@ -15,15 +15,17 @@ from uuid import UUID
 from serve_app.core.keys import KeyRecord, KeysFound
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
 from serve_app.core.principal import Principal
-from serve_app.core.ranking import Candidate, RankingPolicy
+from serve_app.core.profiles import FusionWeights
+from serve_app.core.ranking import Candidate, Hit, RankingPolicy, Signals
 from serve_app.core.rate_limits import RateLimit
-from serve_app.core.search import VectorSearch
+from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.core.token_window import Settlement, TokenGrant, TokenRequest
 
 PROTOCOL = 5
 
 PLAIN = (
     *(Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch),
+    *(FusedSearch, FusionWeights, Hit, QuestionTime, Signals),
     *(KeyRecord, KeysFound, Principal),
     *(RateLimit, Settlement, TokenGrant, TokenRequest),
 )

@@ -16,6 +16,7 @@ from serve_app.embedding.cache import CachedEmbedder
 from serve_app.embedding.registry import find_model
 from serve_app.embedding.shared_cache import SharedCache
 from serve_app.embedding.sharing import SharingEmbedder
+from serve_app.language.dates import QuestionDates
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
@@ -43,6 +44,7 @@ def open_ports(
         meter=meter,
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
+        calendar=QuestionDates(),
     )
 
 

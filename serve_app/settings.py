@@ -105,7 +105,17 @@ class Settings(BaseSettings):
     default_alpha: float = Field(
         0.7, ge=0, le=1, description="weight of similarity where a search names no alpha"
     )
+    default_profile: Literal["decay", "blend", "hybrid", "conversation"] = Field(
+        "decay", description="how a search ranks that names no profile"
+    )
     recency_half_life_days: float = Field(30.0, gt=0, description="days until recency has halved")
+
+    session_gap_seconds: float = Field(
+        3600.0, gt=0, description="seconds without a memory that end a session without a session_id"
+    )
+    search_language: str = Field(
+        "english", description="text search configuration of scopes that are made from now on"
+    )
 
     index: IndexKind = Field("ivfflat", description="kind of the vector index of large scopes")
     exact_scope_rows: int = Field(

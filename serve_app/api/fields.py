@@ -95,6 +95,9 @@ Weight = Annotated[
     float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), AfterValidator(_drop_dust)
 ]
 TopK = Annotated[int, Field(strict=True, ge=1, le=50)]
+HalfLife = Annotated[float, Field(strict=True, ge=0.001, le=36_500, allow_inf_nan=False)]
+Reach = Annotated[int, Field(strict=True, ge=0, le=5)]
+ProfileName = Literal["decay", "blend", "hybrid", "conversation"]
 Flag = Annotated[bool, Field(strict=True)]
 MemoryType = Literal["episodic", "semantic", "procedural"]
 LifeStatus = Literal["active", "archived"]

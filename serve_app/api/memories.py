@@ -39,7 +39,7 @@ async def search(
     query = body.to_query(caller, settings)
     results = [
         MemoryResponse.of(
-            hit.memory, hit, Explanation.of(hit, query.policy) if body.explain else None
+            hit.memory, hit, Explanation.of(hit, query.profile) if body.explain else None
         )
         for hit in await service.search(query)
     ]

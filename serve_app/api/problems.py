@@ -45,6 +45,7 @@ FIELD_CODES = {
     "too_short": "too_short",
     "too_long": "too_long",
     "greater_than_equal": "too_small",
+    "greater_than": "too_small",
     "less_than_equal": "too_large",
     "finite_number": "not_finite",
     "literal_error": "not_a_choice",
@@ -54,6 +55,8 @@ FIELD_CODES = {
     "no_time_zone": "no_time_zone",
     "not_a_cursor": "not_a_cursor",
     "no_change": "no_change",
+    "unknown_weight": "unknown_field",
+    "conflicting": "conflicting",
 }
 """Our stable code of a field's fault, by the validator's word for it."""
 
@@ -123,13 +126,14 @@ def _fault(error: Mapping[str, Any], known: list[str]) -> FieldFault:
         place = place[1:] or place
     code = FIELD_CODES.get(error["type"], OTHER_FIELD_CODE)
     message = MESSAGES.get(error["type"]) or error["msg"]
-    if code == "unknown_field":
-        message = _hint(place[-1][:LONGEST_GUESSED], known)
+    if error["type"] == "extra_forbidden":
+        message = hint_unknown(place[-1], known)
     return FieldFault(field=".".join(place) or "body", code=code, message=message)
 
 
-def _hint(name: str, known: list[str]) -> str:
-    nearest = get_close_matches(name, known, n=1)
+def hint_unknown(name: str, known: list[str]) -> str:
+    """What to say of an unknown field: the nearest of the `known` ones, if any is near."""
+    nearest = get_close_matches(name[:LONGEST_GUESSED], known, n=1)
     hint = f"; did you mean {nearest[0]}?" if nearest else ""
     return f"There is no such field here{hint}"
 

@@ -10,22 +10,37 @@ from serve_app.api.fields import (
     Content,
     Cursor,
     Flag,
+    HalfLife,
     Importance,
     LifeStatus,
     MemoryType,
     Moment,
     Name,
+    ProfileName,
     Question,
+    Reach,
     Text,
     TopK,
     Weight,
 )
+from serve_app.api.problems import hint_unknown
 from serve_app.core.memory import Kind, MemoryChanges, MemoryDraft, Scope, Status
 from serve_app.core.page import MemoryFilter
 from serve_app.core.principal import Principal
+from serve_app.core.profiles import DECAY, PROFILES, Profile
 from serve_app.core.ranking import RankingPolicy
 from serve_app.core.search import SearchQuery
 from serve_app.settings import Settings
+
+MEMEX_WEIGHTS = {"alpha", "importance_weight"}
+"""How memex weighs, and what we added to it."""
+
+
+def _hide_nulls(schema: dict[str, Any]) -> None:
+    """Null stands for `not sent` in Python alone."""
+    for field in schema["properties"].values():
+        field |= field.pop("anyOf")[0]
+        del field["default"]
 
 
 class MemoryCreate(BaseModel):
@@ -37,6 +52,7 @@ class MemoryCreate(BaseModel):
     importance: Importance = Field(1.0, description="0 to 2; 1 is ordinary")
     memory_type: MemoryType = "episodic"
     occurred_at: Moment | None = Field(None, description="when it happened; now, if not given")
+    session_id: Name | None = Field(None, description="what it was said in, within its scope")
 
     def to_draft(self, principal: Principal) -> MemoryDraft:
         """The draft in the words of the core; importance goes from 0..2 to 0..1."""
@@ -46,6 +62,7 @@ class MemoryCreate(BaseModel):
             kind=Kind(self.memory_type),
             importance=self.importance / IMPORTANCE_SCALE,
             occurred_at=self.occurred_at,
+            session_id=self.session_id,
         )
 
 
@@ -63,6 +80,38 @@ class BatchRequest(BaseModel):
     memories: list[SkipValidation[BatchItem]] = Field(min_length=1, max_length=1000)
 
 
+class GivenWeights(BaseModel):
+    """Weights in the place of the profile's own; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_hide_nulls)
+
+    similarity: Weight | None = None
+    recency: Weight | None = None
+    importance: Weight | None = None
+    words: Weight | None = Field(None, description="the question's words (BM25)")
+    date: Weight | None = Field(None, description="a date that the question names")
+    time_words: Weight | None = Field(None, description="a time, where the question asks for one")
+    neighbour: Weight | None = Field(None, description="the memory before or after")
+    far_neighbour: Weight | None = Field(None, description="the one before that, or after")
+    session: Weight | None = Field(None, description="the best three of the session")
+    half_life_days: HalfLife | None = Field(None, description="days until recency has halved")
+
+    @model_validator(mode="before")
+    @classmethod
+    def name_nearest(cls, value: Any) -> Any:
+        """Refuse an unknown name with the nearest known one, and a null."""
+        if isinstance(value, dict):
+            for name, weight in value.items():
+                if name not in cls.model_fields:
+                    hint = hint_unknown(name, list(cls.model_fields))
+                    raise PydanticCustomError("unknown_weight", "{hint}", {"hint": hint})
+                if weight is None:
+                    raise PydanticCustomError(
+                        "null", "null is no weight; leave {name} out", {"name": name}
+                    )
+        return value
+
+
 class SearchRequest(BaseModel):
     """A question. Unknown fields are ignored, as memex does."""
 
@@ -75,28 +124,55 @@ class SearchRequest(BaseModel):
     as_of: Moment | None = Field(None, description="rank as of this moment; now, if not given")
     importance_weight: Weight = Field(0.0, description="weight of importance (0 to 1)")
     explain: Flag = Field(False, description="tell every signal of every score")
+    profile: ProfileName | None = Field(
+        None, description="how to rank; the service's default, if not given"
+    )
+    weights: GivenWeights | None = Field(None, description="instead of the profile's own")
+    include_context: Reach = Field(
+        0, description="neighbours of each hit to tell in its `context`, on each side"
+    )
+
+    @model_validator(mode="after")
+    def refuse_two_ways(self) -> Self:
+        """`alpha` and `importance_weight` are decay's, and `weights` say the same otherwise."""
+        memex = self.model_fields_set & MEMEX_WEIGHTS
+        if memex and self.profile not in (None, DECAY):
+            raise PydanticCustomError(
+                "conflicting",
+                "{field} belongs to the profile decay; give weights instead",
+                {"field": min(memex)},
+            )
+        if memex and self.weights:
+            raise PydanticCustomError(
+                "conflicting", "give {field} or weights, not both", {"field": min(memex)}
+            )
+        return self
 
     def to_query(self, principal: Principal, settings: Settings) -> SearchQuery:
         """The query in the words of the core; the settings fill what was not sent."""
-        sent = self.model_fields_set
-        alpha = self.alpha if "alpha" in sent else settings.default_alpha
         return SearchQuery(
             scope=Scope(principal.tenant_id, self.agent_id, self.user_id),
             text=self.query,
-            top_k=self.top_k if "top_k" in sent else settings.default_top_k,
-            policy=RankingPolicy.from_alpha(
-                alpha, settings.recency_half_life_days, self.importance_weight
-            ),
+            top_k=self.top_k if "top_k" in self.model_fields_set else settings.default_top_k,
+            profile=self._choose_profile(settings),
             kind=Kind(self.memory_type) if self.memory_type else None,
             as_of=self.as_of,
+            context=self.include_context,
         )
 
-
-def _hide_nulls(schema: dict[str, Any]) -> None:
-    """Null stands for `not sent` in Python alone."""
-    for field in schema["properties"].values():
-        field |= field.pop("anyOf")[0]
-        del field["default"]
+    def _choose_profile(self, settings: Settings) -> Profile:
+        """The profile that was named; decay where only its weights were sent."""
+        sent = self.model_fields_set
+        name = self.profile or (DECAY if sent & MEMEX_WEIGHTS else settings.default_profile)
+        profile = PROFILES[name]
+        if name == DECAY:
+            alpha = self.alpha if "alpha" in sent else settings.default_alpha
+            half_life = settings.recency_half_life_days
+            policy = RankingPolicy.from_alpha(alpha, half_life, self.importance_weight)
+            profile = Profile(name, profile.version, policy)
+        return (
+            profile.weigh(self.weights.model_dump(exclude_unset=True)) if self.weights else profile
+        )
 
 
 class MemoryPatch(BaseModel):

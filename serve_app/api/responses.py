@@ -17,7 +17,8 @@ from serve_app.api.fields import (
 from serve_app.api.problems import Problem, is_none
 from serve_app.core.memory import Memory, MemoryVersion
 from serve_app.core.page import MemoryPage
-from serve_app.core.ranking import Hit, RankingPolicy
+from serve_app.core.profiles import Profile
+from serve_app.core.ranking import Hit, Signals
 
 
 class Weights(BaseModel):
@@ -28,8 +29,15 @@ class Weights(BaseModel):
     importance: float
 
 
+class SignalPart(BaseModel):
+    """One signal of a hit, and what it adds to the score: `weighted` = weight times `raw`."""
+
+    raw: float
+    weighted: float
+
+
 class Explanation(BaseModel):
-    """score = the sum of weight times signal; importance here runs from 0 to 1."""
+    """score = the sum of what the `signals` add; importance here runs from 0 to 1."""
 
     similarity: float
     recency: float
@@ -37,10 +45,13 @@ class Explanation(BaseModel):
     weights: Weights
     half_life_days: float
     span: tuple[int, int] = Field(description="characters of the content that matched best")
+    profile: str = Field(description="the name and the version of the profile")
+    signals: dict[str, SignalPart]
 
     @classmethod
-    def of(cls, hit: Hit, policy: RankingPolicy) -> Self:
-        """The signals of a hit, and the policy that weighed them."""
+    def of(cls, hit: Hit, profile: Profile) -> Self:
+        """The signals of a hit, and the profile that weighed them."""
+        policy = profile.policy
         return cls(
             similarity=hit.similarity,
             recency=hit.recency,
@@ -52,7 +63,21 @@ class Explanation(BaseModel):
             ),
             half_life_days=policy.half_life_days,
             span=hit.span,
+            profile=f"{profile.name}@{profile.version}",
+            signals=_tell_signals(hit, profile),
         )
+
+
+def _tell_signals(hit: Hit, profile: Profile) -> dict[str, SignalPart]:
+    """Every signal that the search looked at."""
+    weights = profile.weights
+    raw = {name: getattr(hit, name) for name in ("similarity", "recency", "importance")}
+    if hit.signals is not None:
+        raw |= {name: getattr(hit.signals, name) for name in Signals.__slots__}
+    return {
+        name: SignalPart(raw=signal, weighted=weights[name] * signal)
+        for name, signal in raw.items()
+    }
 
 
 class MemoryResponse(BaseModel):
@@ -72,12 +97,17 @@ class MemoryResponse(BaseModel):
     sources: list[UUID]
     superseded_by: UUID | None
     explanation: Explanation | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    session_id: str | SkipJsonSchema[None] = Field(default=None, exclude_if=is_none)
+    context: list["MemoryResponse"] | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="what stands beside it, in the order of time"
+    )
 
     @classmethod
     def of(
         cls, memory: Memory, hit: Hit | None = None, explanation: Explanation | None = None
     ) -> Self:
         """The memory in memex's words."""
+        beside = None if hit is None else hit.context
         return cls(
             id=memory.id,
             agent_id=memory.scope.agent_id,
@@ -93,6 +123,8 @@ class MemoryResponse(BaseModel):
             sources=list(memory.sources),
             superseded_by=memory.superseded_by,
             explanation=explanation,
+            session_id=memory.session_id,
+            context=None if beside is None else [cls.of(memory) for memory in beside],
         )
 
 

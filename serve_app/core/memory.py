@@ -45,6 +45,7 @@ class MemoryDraft:
     kind: Kind = Kind.EPISODIC
     importance: float = 0.5
     occurred_at: datetime | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Memory:
     sources: tuple[UUID, ...] = ()
     superseded_by: UUID | None = None
     version: int = 1
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

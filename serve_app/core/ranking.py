@@ -45,8 +45,23 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Signals:
+    """The signals of a fused search beyond the three of RankingPolicy, unweighted."""
+
+    words: float
+    date: float
+    time_words: float
+    neighbour: float
+    far_neighbour: float
+    session: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A ranked memory, with every signal that made its score."""
+    """A ranked memory, with every signal that made its score.
+
+    `signals` come with a fused search, `context` (the memories beside it) where it was asked for.
+    """
 
     memory: Memory
     similarity: float
@@ -54,6 +69,8 @@ class Hit:
     importance: float
     score: float
     span: tuple[int, int]
+    signals: Signals | None = None
+    context: tuple[Memory, ...] | None = None
 
 
 def recency(ages_days: Floats, half_life_days: float) -> Floats:

@@ -18,8 +18,8 @@ from serve_app.core.memory import (
     Vector,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.ranking import Candidate
-from serve_app.core.search import VectorSearch
+from serve_app.core.ranking import Candidate, Hit
+from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.core.summary import SummaryRules
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
@@ -64,6 +64,17 @@ class Memories(Protocol):
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """Enough candidates that the true top_k is among them; at least min(top_k, matching)."""
+        ...
+
+    async def recall(self, search: FusedSearch) -> list[Hit]:
+        """The best top_k of a pool, best first: the nearest, the best by words, and what is beside.
+
+        At least min(top_k, matching), as `search`.
+        """
+        ...
+
+    async def surround(self, memories: Sequence[Memory], reach: int) -> list[tuple[Memory, ...]]:
+        """Of each memory up to `reach` active ones before and after it in its session, in order."""
         ...
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
@@ -252,6 +263,14 @@ class SentenceSplitter(Protocol):
         ...
 
 
+class Calendar(Protocol):
+    """Reads the time that a question speaks of."""
+
+    def read(self, question: str, now: datetime) -> QuestionTime:
+        """The dates in it, relative ones as said at `now`; time words if it asks for a time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything a verb may touch; `clock` gives aware UTC times, `new_id` ids sorted by time."""
@@ -262,3 +281,4 @@ class Ports:
     meter: Meter
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
+    calendar: Calendar

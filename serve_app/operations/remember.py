@@ -71,5 +71,6 @@ def _embedded(ports: Ports, draft: MemoryDraft, chunks: tuple[Chunk, ...]) -> Em
         created_at=now,
         occurred_at=draft.occurred_at or now,
         updated_at=now,
+        session_id=draft.session_id,
     )
     return EmbeddedMemory(memory, chunks, ports.embedder.model)

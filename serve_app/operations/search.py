@@ -1,20 +1,41 @@
 """Search: embed the question, fetch candidates, rank them."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from serve_app.core.ranking import Hit, rank
-from serve_app.core.search import SearchQuery, VectorSearch
+from serve_app.core.search import FusedSearch, QuestionTime, SearchQuery, VectorSearch
 from serve_app.core.text import require_storable
 from serve_app.operations.ports import Ports
 
 
 async def search(ports: Ports, query: SearchQuery) -> list[Hit]:
-    """The true top_k of the scope under the query's policy, best first."""
+    """The best top_k of the scope under the query's profile, best first.
+
+    Without weights beyond RankingPolicy's it is the true top_k, else the best of a pool.
+    """
     require_storable(query.text, "query")
     require_storable(query.scope.agent_id, "agent_id")
     require_storable(query.scope.user_id, "user_id")
     vector = await ports.embedder.embed_query(query.text, query.scope.tenant_id)
     now = query.as_of or ports.clock()
-    candidates = await ports.memories.search(
-        VectorSearch(query.scope, vector, query.top_k, query.policy, now, query.kind)
-    )
+    policy, fusion = query.profile.policy, query.profile.fusion
+    nearest = VectorSearch(query.scope, vector, query.top_k, policy, now, query.kind)
+    if fusion:
+        time = _read_time(ports, query, now)
+        hits = await ports.memories.recall(FusedSearch(nearest, query.text, fusion, time))
+    else:
+        hits = rank(await ports.memories.search(nearest), now, policy, query.top_k)
+    if query.context and hits:
+        beside = await ports.memories.surround([hit.memory for hit in hits], query.context)
+        hits = [replace(hit, context=near) for hit, near in zip(hits, beside, strict=True)]
     ports.meter.count("memory_operations", operation="search")
-    return rank(candidates, now, query.policy, query.top_k)
+    return hits
+
+
+def _read_time(ports: Ports, query: SearchQuery, now: datetime) -> QuestionTime:
+    """What the question says of time, as far as that counts."""
+    fusion = query.profile.fusion
+    if not (fusion.date or fusion.time_words):
+        return QuestionTime()
+    return ports.calendar.read(query.text, now)

@@ -167,6 +167,8 @@ def _server_settings(settings: Settings) -> dict[str, Any]:
     milliseconds = int(settings.db_command_timeout * 1000)
     return {
         "application_name": "fleetmem",
+        # Of scopes that are made from now on.
+        "fleetmem.language": settings.search_language,
         "statement_timeout": str(milliseconds),
         "lock_timeout": str(LOCK_TIMEOUT_SECONDS * 1000),
         "idle_in_transaction_session_timeout": str(milliseconds),

@@ -25,14 +25,15 @@ from serve_app.core.memory import (
     Scope,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.ranking import Candidate
-from serve_app.core.search import VectorSearch
+from serve_app.core.ranking import Candidate, Hit
+from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.text import content_hash
 from serve_app.settings import Settings
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
 from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
 from serve_app.storage.full_tenants import FullTenants
 from serve_app.storage.joining import JoinedSearches
+from serve_app.storage.pools import PostgresPools
 from serve_app.storage.queries import query
 from serve_app.storage.rows import (
     chunk_columns,
@@ -60,6 +61,7 @@ class PostgresMemories:
         self._scope_ids = ScopeIds(pool)
         self._full = FullTenants()
         self._joined = JoinedSearches(self._search)
+        self._pools = PostgresPools(pool, settings)
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         """See ports.Memories."""
@@ -76,6 +78,19 @@ class PostgresMemories:
         Under load, concurrent calls share their statements.
         """
         return await self._joined.submit(searches)
+
+    async def recall(self, search: FusedSearch) -> list[Hit]:
+        """See ports.Memories."""
+        [hits] = await self.recall_many([search])
+        return hits
+
+    async def recall_many(self, searches: Sequence[FusedSearch]) -> list[list[Hit]]:
+        """The hits of each fused search, in order; concurrent calls share their statements."""
+        return await self._pools.recall_many(searches)
+
+    async def surround(self, memories: Sequence[Memory], reach: int) -> list[tuple[Memory, ...]]:
+        """See ports.Memories."""
+        return await self._pools.surround(memories, reach)
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         """See ports.Memories."""

@@ -39,6 +39,7 @@ def to_memory(row: asyncpg.Record) -> Memory:
         sources=tuple(_uuid(source) for source in row["sources"]),
         superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
         version=row["version"],
+        session_id=row["session_id"] or None,
     )
 
 
@@ -62,25 +63,32 @@ def to_candidates(
 ) -> list[list[Candidate]]:
     """What search_memories.sql found, by search, in order."""
     found: list[list[Candidate]] = [[] for _ in searches]
-    # By position, and without keywords: ten rows a search make this the dearest loop of the layer.
-    for number, similarity, start, end, memory_id, content, kind, importance, *rest in rows:
-        created_at, occurred_at, updated_at, status, sources, superseded_by, version = rest
-        memory = Memory(
-            _uuid(memory_id),
-            searches[number - 1].scope,
-            content,
-            KINDS[kind],
-            importance,
-            created_at,
-            occurred_at,
-            updated_at,
-            STATUSES[status],
-            tuple(map(_uuid, sources)) if sources else (),
-            None if superseded_by is None else _uuid(superseded_by),
-            version,
-        )
+    for number, similarity, start, end, *columns in rows:
+        memory = to_memory_of(columns, searches[number - 1].scope)
         found[number - 1].append(Candidate(memory, similarity, (start, end)))
     return found
+
+
+def to_memory_of(columns: Sequence[Any], scope: Scope) -> Memory:
+    """The memory of its columns from id to session_id, in the order of search_memories.sql."""
+    # By position, and without keywords: ten rows a search make this the dearest loop of the layer.
+    memory_id, content, kind, importance, created_at, occurred_at, updated_at, *rest = columns
+    status, sources, superseded_by, version, session_id = rest
+    return Memory(
+        _uuid(memory_id),
+        scope,
+        content,
+        KINDS[kind],
+        importance,
+        created_at,
+        occurred_at,
+        updated_at,
+        STATUSES[status],
+        tuple(map(_uuid, sources)) if sources else (),
+        None if superseded_by is None else _uuid(superseded_by),
+        version,
+        session_id or None,
+    )
 
 
 def search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
@@ -103,7 +111,7 @@ def search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
 
 
 def memory_columns(memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int]) -> list[Any]:
-    """The first twelve arrays of add_memories.sql."""
+    """The first thirteen arrays of add_memories.sql."""
     rows = [
         (
             m.id,
@@ -118,6 +126,7 @@ def memory_columns(memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int])
             m.status.value,
             "{" + ",".join(map(str, m.sources)) + "}",
             content_hash(m.content),
+            m.session_id or "",
         )
         for m, scope_id in zip((e.memory for e in memories), scope_ids, strict=True)
     ]

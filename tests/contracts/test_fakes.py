@@ -6,6 +6,7 @@ from serve_app.core.usage import Quota
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.recall_contract import RecallContract
 from tests.contracts.samples import SCOPE, START
 from tests.contracts.summaries_contract import SummariesContract
 from tests.contracts.tokens_contract import TokensContract
@@ -62,7 +63,7 @@ def vectors() -> InMemoryVectorStore:
     return InMemoryVectorStore()
 
 
-class TestInMemoryMemories(MemoriesContract):
+class TestInMemoryMemories(MemoriesContract, RecallContract):
     """Memories in a dictionary."""
 
 

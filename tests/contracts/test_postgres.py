@@ -24,6 +24,7 @@ from serve_app.storage.tokens import PostgresTokens
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.recall_contract import RecallContract
 from tests.contracts.samples import SCOPE, sample, store
 from tests.contracts.summaries_contract import SummariesContract
 from tests.contracts.tokens_contract import TokensContract
@@ -91,7 +92,7 @@ async def other_tenant(fresh_dsn: str) -> None:
     await execute(fresh_dsn, "insert into tenants (tenant_id, name) values (2, 'other')")
 
 
-class TestPostgresMemories(MemoriesContract):
+class TestPostgresMemories(MemoriesContract, RecallContract):
     """Memories in Postgres."""
 
 

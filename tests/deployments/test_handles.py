@@ -10,15 +10,9 @@ import numpy as np
 import pytest
 from ray.exceptions import ActorDiedError
 
-from deployments.handles import (
-    DOCUMENTS_PER_CALL,
-    PARTS,
-    QUERIES,
-    RemoteEmbedder,
-    RemoteKeys,
-    RemoteMemories,
-)
+from deployments.handles import QUERIES, RemoteEmbedder, RemoteKeys, RemoteMemories
 from deployments.key_methods import KeyMethods
+from deployments.parts import DOCUMENTS_PER_CALL, PARTS
 from deployments.wire import pack, unpack
 from serve_app.asgi import create_asgi_app
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Overloaded, Unavailable

@@ -14,6 +14,7 @@ from serve_app.core.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
+from serve_app.core.fusion import fuse
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
@@ -24,9 +25,12 @@ from serve_app.core.memory import (
     Status,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.ranking import Candidate
-from serve_app.core.search import VectorSearch
+from serve_app.core.ranking import Candidate, Hit
+from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.usage import Quota, Usage
+from tests.fakes.fusion import in_sessions, pool_of
+
+SESSION_GAP_SECONDS = 3600.0
 
 
 class InMemoryMemories:
@@ -52,6 +56,30 @@ class InMemoryMemories:
             and row.memory.status is Status.ACTIVE
             and search.kind in (None, row.memory.kind)
         ]
+
+    async def recall(self, search: FusedSearch) -> list[Hit]:
+        candidates = await self.search(search.nearest)
+        if not candidates:
+            return []
+        by_id = {candidate.memory.id: candidate.memory for candidate in candidates}
+        active = self._active_of(search.nearest.scope)
+        pool = pool_of(candidates, active, search.text, set(search.time.time_words))
+        return [
+            Hit(
+                by_id[pool.ids[best.row]],
+                float(pool.similarity[best.row]),
+                best.recency,
+                float(pool.importance[best.row]),
+                best.score,
+                pool.spans[best.row],
+                best.signals,
+            )
+            for best in fuse(pool, search, SESSION_GAP_SECONDS)
+        ]
+
+    async def surround(self, memories: Sequence[Memory], reach: int) -> list[tuple[Memory, ...]]:
+        self.require_up()
+        return [self._beside(memory, reach) for memory in memories]
 
     async def get(self, tenant_id: int, memory_id: UUID) -> Memory:
         self.require_up()
@@ -178,6 +206,16 @@ class InMemoryMemories:
         """Raise as a database would that is away."""
         if self.down:
             raise DatabaseUnavailable("the fake database is down")
+
+    def _active_of(self, scope: Scope) -> list[Memory]:
+        return [memory for memory in self.of_scope(scope) if memory.status is Status.ACTIVE]
+
+    def _beside(self, memory: Memory, reach: int) -> tuple[Memory, ...]:
+        active = self._active_of(memory.scope)
+        line = in_sessions([one for one in active if one.session_id == memory.session_id])
+        place = [one.id for one in line].index(memory.id)
+        beside = line[max(0, place - reach) : place + reach + 1]
+        return tuple(one for one in beside if one.id != memory.id)
 
     def _withdraw_above(self, memory_id: UUID) -> None:
         """Delete every summary that speaks of a memory, topmost first; free their sources."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from serve_app.core.identity import uuid7
 from serve_app.core.memory import EmbeddedMemory, Memory, MemoryDraft, Scope
 from serve_app.core.rate_limits import LimitRules
+from serve_app.language.dates import QuestionDates
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
@@ -24,6 +25,7 @@ from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 
 SCOPE = Scope(1, "agent", "user")
+CALENDAR = QuestionDates()
 
 
 @dataclass
@@ -49,6 +51,7 @@ class World:
             meter=self.meter,
             clock=lambda: self.now,
             new_id=self.new_id,
+            calendar=CALENDAR,
         )
         self.tokens = InMemoryTokens(self.seconds)
         rules = RuleBook(self.rules, self.limits, self.seconds)

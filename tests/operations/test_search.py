@@ -4,13 +4,14 @@ import pytest
 
 from serve_app.core.errors import EmbeddingUnavailable, InvalidInput
 from serve_app.core.memory import Kind, Scope
+from serve_app.core.profiles import Profile
 from serve_app.core.ranking import RankingPolicy
 from serve_app.core.search import SearchQuery
 from serve_app.operations.search import search
 from tests.fakes.world import SCOPE, World
 
-SIMILARITY_ONLY = RankingPolicy.from_alpha(1.0, 30.0)
-RECENCY_ONLY = RankingPolicy.from_alpha(0.0, 30.0)
+SIMILARITY_ONLY = Profile("similarity", 1, RankingPolicy.from_alpha(1.0, 30.0))
+RECENCY_ONLY = Profile("recency", 1, RankingPolicy.from_alpha(0.0, 30.0))
 
 
 async def test_the_best_come_first_and_are_counted() -> None:

@@ -4,7 +4,7 @@ from serve_app.core.errors import NotFound
 from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft
 from serve_app.core.page import MemoryFilter
 from serve_app.core.principal import Principal
-from serve_app.core.ranking import RankingPolicy
+from serve_app.core.profiles import DECAY, PROFILES
 from serve_app.core.search import SearchQuery
 from tests.fakes.world import SCOPE, World
 
@@ -20,7 +20,7 @@ async def test_a_memory_lives_through_every_verb() -> None:
     assert await service.get(ME, memory.id) == memory
     page = await service.page(MemoryFilter(ME.tenant_id), 10, None)
     assert page.memories == (second, memory)
-    [hit, _] = await service.search(SearchQuery(SCOPE, "rain", 2, RankingPolicy()))
+    [hit, _] = await service.search(SearchQuery(SCOPE, "rain", 2, PROFILES[DECAY]))
     assert hit.memory == memory
     revised = await service.revise(ME, memory.id, MemoryChanges(content="snow"))
     assert await service.get(ME, memory.id) == revised

@@ -1,18 +1,18 @@
--- Store memories ($1 to $12) and their vectors ($13 to $17) of any tenants at once; an id that is
+-- Store memories ($1 to $13) and their vectors ($14 to $18) of any tenants at once; an id that is
 -- there stays as it is. `sources` come as text, since unnest would flatten an array of arrays. Each
 -- row has every column of its table, in order.
 with given as materialized (
   select * from unnest(
     $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[],
-    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[]
+    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[], $13::text[]
   ) with ordinality as g (
     id, tenant_id, scope_id, content, kind, importance, created_at, occurred_at, updated_at,
-    status, sources, content_hash, number
+    status, sources, content_hash, session_id, number
   )
 ), memory_rows as (
   select g.tenant_id, array_agg(row (
     g.id, g.tenant_id, g.scope_id, g.content, g.kind, g.importance, g.created_at, g.occurred_at,
-    g.updated_at, g.status, g.sources::uuid[], null, g.content_hash, 1
+    g.updated_at, g.status, g.sources::uuid[], null, g.content_hash, 1, g.session_id
   )::memories order by g.number) as list
   from given g group by g.tenant_id
 ), vector_rows as (
@@ -21,7 +21,7 @@ with given as materialized (
     g.occurred_at, g.status = 'active', v.embedding
   )::memory_vectors) as list
   from given g
-  join unnest($13::uuid[], $14::smallint[], $15::int[], $16::int[], $17::halfvec[])
+  join unnest($14::uuid[], $15::smallint[], $16::int[], $17::int[], $18::halfvec[])
     as v (memory_id, ordinal, span_start, span_end, embedding) on v.memory_id = g.id
   group by g.tenant_id
 ), tenants_in_turn as (

@@ -8,7 +8,7 @@ with sort as (
        and kind = 'semantic' and sources <> '{}' limit $2 + 1) s) > $2 as summaries
 )
 select m.id, m.tenant_id, s.agent_id, s.user_id, m.content, m.kind, m.importance, m.created_at,
-       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version
+       m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version, m.session_id
 from sort, memories m join scopes s using (scope_id)
 where m.scope_id = $1 and m.status = 'active'
   and case when sort.episodic then m.kind = 'episodic'

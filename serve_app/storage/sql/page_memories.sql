@@ -2,7 +2,7 @@
 select found.* from enter_tenant($1) as entered (tenant_id)
 cross join lateral (
   select m.id, m.tenant_id, s.agent_id, s.user_id, m.content, m.kind, m.importance, m.created_at,
-         m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version
+         m.occurred_at, m.updated_at, m.status, m.sources, m.superseded_by, m.version, m.session_id
   from memories m join scopes s using (scope_id)
   where m.tenant_id = entered.tenant_id
     and ($2::text is null or s.agent_id = $2)

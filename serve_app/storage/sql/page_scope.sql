@@ -4,7 +4,7 @@ select found.* from enter_tenant($1) as entered (tenant_id)
 cross join lateral (
   select m.id, m.tenant_id, $2::text as agent_id, $3::text as user_id, m.content, m.kind,
          m.importance, m.created_at, m.occurred_at, m.updated_at, m.status, m.sources,
-         m.superseded_by, m.version
+         m.superseded_by, m.version, m.session_id
   from memories m
   where m.tenant_id = entered.tenant_id
     and m.scope_id = (

@@ -4,7 +4,7 @@
 select q.number, h.similarity, h.span_start, h.span_end, (h.memory).id, (h.memory).content,
        (h.memory).kind, (h.memory).importance, (h.memory).created_at, (h.memory).occurred_at,
        (h.memory).updated_at, (h.memory).status, (h.memory).sources, (h.memory).superseded_by,
-       (h.memory).version
+       (h.memory).version, (h.memory).session_id
 from unnest(
   $1::int[], $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
   $8::float8[], $9::float8[], $10::timestamptz[], $11::text[]
