@@ -11,7 +11,7 @@ from serve_app.core.token_window import TokenRequest as Request
 SUBJECT_BYTES = 16
 
 CLOSED = -1
-"""The slot of no block."""
+"""The slot of no block, and of one that is never to be settled."""
 
 SILENT_SPANS = 50
 LONGEST_SILENCE = 1.0
@@ -133,7 +133,7 @@ class TokenAccount:
 
     def _is_owing(self) -> bool:
         """Whether tokens are left, or count longer than since they were spent."""
-        return self._tokens > 0 or self._is_dated_ahead
+        return self._slot != CLOSED and (self._tokens > 0 or self._is_dated_ahead)
 
     def _close(self, now: float) -> Settlement | None:
         if not self._is_owing():

@@ -9,7 +9,7 @@ from typing import Any
 
 from serve_app.core.errors import Unavailable
 from serve_app.core.rate_limits import RateLimit
-from serve_app.core.token_account import TokenAccount
+from serve_app.core.token_account import CLOSED, TokenAccount
 from serve_app.core.token_window import TokenGrant, TokenRequest, TokenWindow
 from serve_app.operations.ports import TokenStore
 from serve_app.telemetry import Meter
@@ -129,7 +129,8 @@ class Leases:
         if window is None:
             window = self._alone[request.subject] = TokenWindow(request.limit)
         # Blocks of two stores must not be settled with one another: these are spent at once.
-        return window.lease(replace(request, ahead=0, settlement=None), self._clock())
+        grant = window.lease(replace(request, ahead=0, settlement=None), self._clock())
+        return replace(grant, slot=CLOSED)
 
     def sweep(self) -> None:
         """Settle blocks that have ended, and forget accounts that say nothing any more."""

@@ -192,6 +192,20 @@ async def test_without_its_store_each_process_counts_alone() -> None:
     assert sum([await fleet.call(search()) for _ in range(100)]) == 20
 
 
+async def test_what_was_counted_alone_is_never_settled_with_the_store() -> None:
+    fleet = open_fleet(1, agent_searches="20/minute")
+    assert isinstance(fleet.store, InMemoryTokens)
+    fleet.store.down = True
+    for _ in range(5):
+        assert await fleet.call(search())
+        fleet.clock.now += 1
+    fleet.store.down = False
+    fleet.clock.now += 1
+    assert await fleet.call(search())
+    fleet.limiters[0].leases.sweep()
+    assert [request.settlement for request in fleet.store.requests] == [None]
+
+
 async def test_a_changed_limit_holds_at_once() -> None:
     fleet = open_fleet(1, agent_searches="10/minute")
     assert sum([await fleet.call(search()) for _ in range(20)]) == 10
