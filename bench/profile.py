@@ -22,7 +22,11 @@ from bench.reporting import say, tabulate
 from bench.running import Service, open_service
 from bench.workload import seed_scopes
 
+RATE = 200
+"""Samples a second."""
+
 GROUPS = ("Ingress", "Embedding", "Retrieval")
+OURS = {"serve_app"}
 WARM_UP_SECONDS = 3.0
 LEAST_SHARE = 0.03
 RUNTIME = re.compile(
@@ -38,7 +42,7 @@ def main(
         "unique,repeated"
     ),
 ) -> None:
-    """Tell the share of each frame; example: python -m bench.profile --seconds 5."""
+    """Tell the share of each package and function; example: python -m bench profile --seconds 5."""
     with open_service() as service, open_client() as client:
         seed_scopes(service.url)
         for number, name in enumerate(workloads.split(",")):
@@ -46,7 +50,9 @@ def main(
             client.run(Load(service.url, source, WARM_UP_SECONDS, callers, seed=2 * number))
             load = Load(service.url, source, seconds + 2, callers, seed=2 * number + 1)
             for group, stacks in record(service, client, load, seconds).items():
-                print(f"\n{name}, {callers} callers, {group}: {sum(stacks.values())} samples\n")
+                held = sum(stacks.values()) / RATE / seconds
+                print(f"\n{name}, {callers} callers, {group}: lock held {held:.0%} of the time\n")
+                print(tabulate(share_packages(stacks)) + "\n")
                 print(tabulate(share_frames(stacks)))
 
 
@@ -68,6 +74,30 @@ def record(
         return {group: _read_stacks(path) for group, path in paths.items()}
 
 
+def share_packages(stacks: Counter[str]) -> list[dict[str, object]]:
+    """Packages by the share of samples that they, or what they call of Python's own, are in."""
+    shares = Counter[str]()
+    for stack, samples in stacks.items():
+        shares[_find_package(stack)] += samples
+    total = max(1, sum(stacks.values()))
+    return [
+        {"package": package, "share": f"{samples / total:.0%}"}
+        for package, samples in shares.most_common()
+        if samples / total >= LEAST_SHARE
+    ] or [{"package": "nothing above 3 %", "share": ""}]
+
+
+def _find_package(stack: str) -> str:
+    """The innermost package that is not Python's own; of ours with its storey."""
+    for frame in reversed(stack.split(";")):
+        path = frame.rpartition("(")[2].split(":")[0]
+        package, slash, rest = path.partition("/")
+        if not slash or package in sys.stdlib_module_names or RUNTIME.search(frame):
+            continue
+        return f"{package}/{rest.split('/')[0]}" if package in OURS else package
+    return "Python"
+
+
 def share_frames(stacks: Counter[str]) -> list[dict[str, object]]:
     """Functions by the share of samples in which they are anywhere on the stack."""
     shares = Counter[str]()
@@ -84,7 +114,7 @@ def share_frames(stacks: Counter[str]) -> list[dict[str, object]]:
 
 def _spy(pid: int, path: Path, seconds: float) -> subprocess.Popen[bytes]:
     program = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or "py-spy"
-    command = [program, "record", "--gil", "-d", str(max(1, round(seconds))), "-r", "200"]
+    command = [program, "record", "--gil", "-d", str(max(1, round(seconds))), "-r", str(RATE)]
     return subprocess.Popen(
         [*command, "-f", "raw", "-o", str(path), "-p", str(pid)],
         stdout=subprocess.DEVNULL,
