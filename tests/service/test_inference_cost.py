@@ -8,8 +8,7 @@ from tests.service.running import RunningService, wait_until
 from tests.service.test_metrics import Samples, read, read_settled, value
 
 CALLERS = 100
-SENT, LOOKED_UP = "coalesced_batch_size_sum", "embedding_cache_total"
-"""Texts that left for Embedding, where each costs one inference; look-ups before that."""
+SENT, LOOKED_UP = "coalesced_batch_size_count", "embedding_cache_total"
 
 
 async def ask_together(service: RunningService, query: str, callers: int) -> None:
@@ -28,7 +27,7 @@ def costs(samples: Samples) -> dict[str, float]:
 
 
 def spend(service: RunningService, query: str, callers: int) -> dict[str, float]:
-    """What so many concurrent callers of one question add; `sent` are texts for the model."""
+    """What so many concurrent callers of one question add; `sent` are calls of the embedder."""
     before = costs(read_settled(service))
 
     def grown() -> dict[str, float]:
