@@ -14,13 +14,14 @@ from serve_app.evaluation.corpora import Question
 from serve_app.evaluation.locomo import load_conversations, pick_conversations
 
 HITS = 5
+PROFILE = "conversation"
 
 
 def run_demo(console: Console, data: Path, url: str, key: str | None, questions: int) -> None:
     """Load the first conversation of `data`, ask some questions, print the hits, clean up."""
     [conversation] = pick_conversations(load_conversations(data), [0], [])
     with open_client(url, key) as client, ExitStack() as cleaning:
-        stored = client.load("demo", conversation.items, False, _pass_over)
+        stored = client.load("demo", conversation.items, True, _pass_over)
         cleaning.callback(client.forget, list(stored), _pass_over)
         console.print(f"Stored {len(stored)} turns of conversation {conversation.name}.\n")
         asked = _spread(conversation.questions, questions)
@@ -34,7 +35,8 @@ def run_demo(console: Console, data: Path, url: str, key: str | None, questions:
 
 def _write_search(question: Question) -> dict[str, Any]:
     moment = {"as_of": question.as_of.isoformat()} if question.as_of else {}
-    return {"query": question.text, "top_k": HITS, "explain": True, "alpha": 1.0, **moment}
+    asked = {"query": question.text, "profile": PROFILE, "top_k": HITS, "explain": True}
+    return asked | moment
 
 
 def _pass_over(done: int) -> None:
@@ -47,14 +49,15 @@ def _spread(questions: Sequence[Question], count: int) -> Sequence[Question]:
 
 
 def _show_hits(question: Question, hits: list[dict[str, Any]], evidence: set[str]) -> Table:
+    """`around` is what neighbours, session and dates add to a score."""
     title = Text(f"{question.text}\nexpected: {question.answer}")
-    table = Table("score", "similarity", "recency", "memory", title=title, title_justify="left")
+    table = Table(
+        "score", "meaning", "words", "around", "memory", title=title, title_justify="left"
+    )
     for hit in hits:
-        signals = hit["explanation"]
-        table.add_row(
-            f"{hit['score']:.3f}",
-            f"{signals['similarity']:.3f}",
-            f"{signals['recency']:.3f}",
-            Text(("* " if hit["id"] in evidence else "  ") + hit["content"]),
-        )
+        parts = {name: part["weighted"] for name, part in hit["explanation"]["signals"].items()}
+        meaning, words = parts["similarity"], parts["words"]
+        figures = (hit["score"], meaning, words, sum(parts.values()) - meaning - words)
+        content = Text(("* " if hit["id"] in evidence else "  ") + hit["content"])
+        table.add_row(*(f"{figure:.2f}" for figure in figures), content)
     return table

@@ -31,7 +31,7 @@ class EvaluationOptions:
     top_k: Annotated[int, typer.Option(min=1, max=50, help="How many hits to ask for.")] = 50
     sessions: Annotated[
         bool, typer.Option(help="Tell session ids; without them gaps in time decide.")
-    ] = False
+    ] = True
     url: Url = DEFAULT_URL
     key: Key = None
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions in flight.")] = 4

@@ -56,4 +56,9 @@ class Service:
         return {"status": 201, "memory": {"id": key}}
 
 
-SIGNALS = {"similarity": 0.5, "recency": 1.0, "importance": 0.5}
+SIGNALS = {
+    "signals": {
+        name: {"raw": 0.5, "weighted": 0.25}
+        for name in ("similarity", "words", "date", "neighbour", "session")
+    }
+}

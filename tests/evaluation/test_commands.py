@@ -21,9 +21,9 @@ def call(*words: str) -> str:
 def test_locomo(data: Path, service: Service, tmp_path: Path) -> None:
     output = tmp_path / "scores.json"
     options = ["--profile", "decay", "--profile", "hybrid", "--alpha", "1", "--category", "4"]
-    call("eval", "locomo", "--data", str(data), *options, "--sessions", "--output", str(output))
+    call("eval", "locomo", "--data", str(data), *options, "--no-sessions", "--output", str(output))
     written = json.loads(output.read_text())
-    assert (written["questions"], written["sessions"]) == (1, True)
+    assert (written["questions"], written["sessions"]) == (1, False)
     assert written["asked"]["decay:alpha=1"] == {"profile": "decay", "alpha": 1.0}
     assert [asked["profile"] for asked in service.asked] == ["decay", "hybrid"]
 

@@ -9,10 +9,9 @@ import pytest
 from serve_app.evaluation.client import MemoryClient
 from serve_app.evaluation.corpora import Item
 from serve_app.evaluation.profiles import read_profiles
-from tests.service.quality_cases import CASES, DECAY, NOW, VECTOR, Case
+from tests.service.quality_cases import CASES, EVERY, NOW, Case
 from tests.service.running import RunningService
 
-SERVED = (VECTOR, DECAY)
 ASKED = [
     pytest.param(
         case,
@@ -24,7 +23,6 @@ ASKED = [
     )
     for case in CASES
     for profile in (*case.passes, *case.limits)
-    if profile in SERVED
 ]
 
 
@@ -62,7 +60,7 @@ def test_what_was_meant_is_found(client: MemoryClient, case: Case, profile: str)
     assert all(hit["score"] < hits[place]["score"] for hit in hits[case.within :])
 
 
-@pytest.mark.parametrize("profile", SERVED)
+@pytest.mark.parametrize("profile", EVERY)
 def test_a_long_memory_is_found_by_its_best_part(client: MemoryClient, profile: str) -> None:
     [case] = [case for case in CASES if case.name == "the end of a long memory"]
     best = ask(client, case, profile)[0]
