@@ -16,6 +16,7 @@ BENCHMARKS = {
     "embed": "the Embedding deployment against a bare ORT loop and the GEMM ceiling",
     "retrieve": "retrieval against a bare asyncpg loop, and how its cost grows",
     "http": "the whole service: unique, repeated and mixed texts, 1 to 256 callers",
+    "profiles": "what a ranking profile costs one caller, by memories in scope",
     "ingest": "bulk writes per second against the embedding rate",
     "step": "1 to 64 callers and back: how Embedding scales",
     "overload": "four times the sustainable rate: who is served, who is refused",

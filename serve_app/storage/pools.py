@@ -14,7 +14,7 @@ from serve_app.storage.pool_rows import pool_columns, read_pool
 from serve_app.storage.queries import query
 from serve_app.storage.rows import to_memory_of
 
-DEPTH = 50
+DEPTH = 40
 """How many are found each way, by vector and by words, unless twice top_k is more."""
 
 Won = tuple[int, Scope, Pool, Fused]

@@ -39,7 +39,7 @@ create table memories (
   content_hash bytea not null,
   version int not null default 1,
   -- '' stands for no session.
-  session_id text not null default '',
+  session_id text collate "C" not null default '',
   primary key (tenant_id, id),
   foreign key (tenant_id, scope_id) references scopes (tenant_id, scope_id)
 );
@@ -1017,7 +1017,8 @@ begin
       ) p
       group by p.id, p.session_id, p.occurred_at, p.importance
     ), complete as (
-      select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words
+      select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words,
+             p.id in (select unnest(v_timed)) as tells_time
       from pool p
       cross join lateral (
         -- `+ 0` keeps the vector index out.
@@ -1032,7 +1033,7 @@ begin
            (select coalesce(max(w.words), 0) from worded w),
            array_agg(date_part('epoch', c.occurred_at)), array_agg(c.importance),
            array_agg(c.session_id), array_agg(c.before::int), array_agg(c.after::int),
-           array_agg(c.id = any(v_timed)), array_agg(c.span_start), array_agg(c.span_end)
+           array_agg(c.tells_time), array_agg(c.span_start), array_agg(c.span_end)
     from complete c having count(*) > 0;
 end $$;
 

@@ -6,7 +6,7 @@ alter table scopes add language text not null
   default coalesce(nullif(current_setting('fleetmem.language', true), ''), 'english');
 
 -- '' stands for no session.
-alter table memories add session_id text not null default '';
+alter table memories add session_id text collate "C" not null default '';
 create index memories_in_session on memories (scope_id, session_id, occurred_at, id)
   include (kind, importance, tenant_id) where status = 'active';
 
@@ -223,7 +223,8 @@ begin
       ) p
       group by p.id, p.session_id, p.occurred_at, p.importance
     ), complete as (
-      select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words
+      select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words,
+             p.id in (select unnest(v_timed)) as tells_time
       from pool p
       cross join lateral (
         -- `+ 0` keeps the vector index out.
@@ -238,7 +239,7 @@ begin
            (select coalesce(max(w.words), 0) from worded w),
            array_agg(date_part('epoch', c.occurred_at)), array_agg(c.importance),
            array_agg(c.session_id), array_agg(c.before::int), array_agg(c.after::int),
-           array_agg(c.id = any(v_timed)), array_agg(c.span_start), array_agg(c.span_end)
+           array_agg(c.tells_time), array_agg(c.span_start), array_agg(c.span_end)
     from complete c having count(*) > 0;
 end $$;
 
