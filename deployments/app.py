@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from ray.serve import Application
+from ray.serve import Application, Deployment
 
 from deployments.embedding import Embedding
 from deployments.ingress import Ingress
@@ -24,11 +24,19 @@ class AppArguments(BaseModel):
 
 def build_app(args: AppArguments) -> Application:
     """Bind the graph; replicas read their settings themselves, so no secret is an argument."""
-    config = _find_config(args.config)
+    return _bind(_find_config(args.config), Ingress)
+
+
+def build_local_app(ingress_replicas: int) -> Application:
+    """The graph as `fleetmem up` starts it, where no serve_config.yaml tells how big it is."""
+    return _bind(None, Ingress.options(num_replicas=ingress_replicas))
+
+
+def _bind(config: str | None, ingress: Deployment) -> Application:
     embedding = Embedding.bind(config)
     retrieval = Retrieval.bind(config)
     maintenance = Maintenance.bind(config, embedding, retrieval)
-    return Ingress.bind(config, embedding, retrieval, maintenance)
+    return ingress.bind(config, embedding, retrieval, maintenance)
 
 
 def _find_config(config: str | None) -> str | None:

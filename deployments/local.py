@@ -17,8 +17,9 @@ from typing import Any
 import ray
 from ray import serve
 
-from deployments.app import AppArguments, build_app
+from deployments.app import build_local_app
 from serve_app.local.processes import descendants, end_processes
+from serve_app.settings import load_settings
 
 PR_SET_PDEATHSIG = 1
 MEBIBYTE = 2**20
@@ -62,11 +63,12 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _start(options: argparse.Namespace) -> None:
+    ingress_replicas = load_settings().up_ingress_replicas
     ray.init(
         address="local",
         _node_ip_address="127.0.0.1" if "FLEETMEM_LOOPBACK_ONLY" in os.environ else None,
         # Logical cores: replicas reserve shares of them, and an autoscaled one must still fit.
-        num_cpus=max(4, len(os.sched_getaffinity(0))),
+        num_cpus=max(4, len(os.sched_getaffinity(0))) + ingress_replicas - 1,
         include_dashboard=False,
         object_store_memory=100 * MEBIBYTE,
         log_to_driver=False,
@@ -80,7 +82,8 @@ def _start(options: argparse.Namespace) -> None:
     serve.start(
         http_options={"host": options.host, "port": options.port}, logging_config=logging_config
     )
-    serve.run(build_app(AppArguments()), name="fleetmem", logging_config=logging_config)
+    app = build_local_app(ingress_replicas)
+    serve.run(app, name="fleetmem", logging_config=logging_config)
 
 
 def _stop() -> None:

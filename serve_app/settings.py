@@ -140,6 +140,9 @@ class Settings(BaseSettings):
         60, ge=1, description="seconds one summariser may hold a scope"
     )
 
+    up_ingress_replicas: int = Field(
+        1, ge=1, description="Ingress replicas of `fleetmem up`; elsewhere serve_config.yaml says"
+    )
     request_timeout_seconds: float = Field(
         30.0, gt=0, description="seconds after which a request is answered 503"
     )
