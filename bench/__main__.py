@@ -21,6 +21,7 @@ BENCHMARKS = {
     "step": "1 to 64 callers and back: how Embedding scales",
     "overload": "four times the sustainable rate: who is served, who is refused",
     "limits": "the check of a key and the rate limits: CPU-ms per request",
+    "tenants": "one tenant against ten thousand: search p50, start-up time, indexes",
     "precision": "fp32, int8 and bf16: speed, cosine, recall",
     "profile": "where the deployments' Python spends its time, by py-spy",
     "quality": "recall of an independent ranking, to hold the service against",

@@ -28,15 +28,18 @@ RECONNECT_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: bytes of a JSON body, or none for a GET."""
+    """What is sent: bytes of a JSON body, or none for a GET, and the caller's key, if any."""
 
     method: str
     path: str
     body: bytes = b""
+    key: str = ""
 
     def encode(self, host: str) -> bytes:
         """The request as it stands on the wire."""
         head = f"{self.method} {self.path} HTTP/1.1\r\nHost: {host}\r\n"
+        if self.key:
+            head += f"Authorization: Bearer {self.key}\r\n"
         if self.body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
         return head.encode() + b"\r\n" + self.body

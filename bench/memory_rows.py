@@ -40,12 +40,25 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """n rows: vectors (n, 384) float16 as they are stored, scope numbers (n,), ages in days."""
+    """n rows: vectors (n, 384) float16 as they are stored, scope numbers (n,), ages in days.
+
+    Of every `agents` scopes each belongs to another agent of one tenant; 0 gives all to tenant 1.
+    """
 
     vectors: NDArray[np.float16]
     scope: Integers
     ages: NDArray[np.float64]
     topics: Floats
+    agents: int = 0
+
+    def name_scope(self, number: int) -> tuple[int, str, str]:
+        """Tenant, agent and user of scope `number`."""
+        agent = f"agent-{number % self.agents}" if self.agents else "agent"
+        return int(self.tenants_of(np.array(number))), agent, f"user-{number}"
+
+    def tenants_of(self, scope: Integers) -> Integers:
+        """The tenant of each scope number."""
+        return scope // self.agents + 1 if self.agents else np.ones_like(scope)
 
 
 def make_skewed_rows(count: int, seed: int) -> Rows:
@@ -80,7 +93,7 @@ async def load(dsn: str, rows: Rows) -> None:
         # Foreign keys hold by construction; checking them row by row takes longer than the rest.
         await connection.execute("set session_replication_role = replica")
         indexes = await _drop_indexes(connection)
-        scopes = [(n + 1, 1, "agent", f"user-{n}") for n in range(int(rows.scope.max()) + 1)]
+        scopes = [(n + 1, *rows.name_scope(n)) for n in range(int(rows.scope.max()) + 1)]
         names = ["scope_id", "tenant_id", "agent_id", "user_id"]
         await connection.copy_records_to_table("scopes", records=scopes, columns=names)
         for table, row in (("memories", MEMORY), ("memory_vectors", VECTOR)):
@@ -204,12 +217,13 @@ def _values(name: str, part: range, rows: Rows) -> Any:
             return MICROSECONDS_TO_NOW - np.round(rows.ages[inside] * DAY).astype(np.int64)
         case "scope_id":
             return rows.scope[inside] + 1
+        case "tenant_id":
+            return rows.tenants_of(rows.scope[inside])
         case _:
             return CONSTANTS[name]
 
 
 CONSTANTS: dict[str, object] = {
-    "tenant_id": 1,
     "span_end": 8,
     "kind": b"episodic",
     "importance": 0.5,

@@ -55,14 +55,26 @@ def open_service(host: str | None = None, **settings: str) -> Generator[Service]
         _require_ready(host)
         yield Service(host.rstrip("/"))
         return
+    with open_folder() as folder, start_service(folder / "data", settings) as service:
+        yield service
+
+
+@contextmanager
+def open_folder() -> Generator[Path]:
+    """A folder for a service's data, which the account of the embedded server may enter."""
     with tempfile.TemporaryDirectory(prefix="fleetmem-bench-", ignore_cleanup_errors=True) as name:
-        # The account of the embedded server must be able to enter.
         Path(name).chmod(0o755)
-        started = _StartedService(Path(name) / "data", settings)
-        try:
-            yield started.wait_until_ready()
-        finally:
-            started.stop()
+        yield Path(name)
+
+
+@contextmanager
+def start_service(data_directory: Path, environment: dict[str, str]) -> Generator[Service]:
+    """A service that is ready, on data that stays. Raises ServiceNotReady."""
+    started = _StartedService(data_directory, environment)
+    try:
+        yield started.wait_until_ready()
+    finally:
+        started.stop()
 
 
 def parse_settings(pairs: list[str] | None) -> dict[str, str]:
