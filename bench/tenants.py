@@ -28,7 +28,7 @@ import asyncpg
 import typer
 
 from bench.client import Load, LoadClient, Request, open_client
-from bench.memory_rows import Rows, load, make_even_rows
+from bench.memory_rows import DIMENSION, Rows, load, make_even_rows
 from bench.reporting import RESULTS, Result, say, tabulate, write_result
 from bench.running import Service, open_folder, start_service
 from bench.texts import questions
@@ -40,47 +40,47 @@ from serve_app.settings import load_settings
 from serve_app.storage.connection import Connection
 from serve_app.storage.migrate import prepare_database
 
-DIMENSION = 384
+AGENTS = 3
+"""Of each tenant."""
+
+MEMORIES = 10
+"""Of each agent."""
+
 Caller = tuple[str, str, str]
 """Key, agent and user of whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How many tenants, agents of each, memories of each agent, and tenants that are asked for."""
+    """How many tenants there are, and how many of them have keys and ask."""
 
     tenants: int
-    agents: int
-    memories: int
     asked: int
 
 
 def main(
     tenants: Annotated[int, typer.Option(min=2, help="Of the second service.")] = 10_000,
-    agents: Annotated[int, typer.Option(min=1, help="Of each tenant.")] = 3,
-    memories: Annotated[int, typer.Option(min=1, help="Of each agent.")] = 10,
     asked: Annotated[int, typer.Option(min=1, help="Tenants that have keys and ask.")] = 1_000,
     starts: Annotated[int, typer.Option(min=1, help="Starts of each; the median counts.")] = 3,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each; the median counts.")] = 7,
     seconds: Annotated[float, typer.Option(help="Of each turn.")] = 5.0,
-    callers: Annotated[int, typer.Option(min=1, help="In a closed loop.")] = 1,
     results: Annotated[Path, typer.Option(help="Folder for the JSON.")] = RESULTS,
 ) -> None:
     """Search p50 and start-up time with one tenant and with many, side by side."""
-    fleets = [Fleet(count, agents, memories, min(asked, count)) for count in (1, tenants)]
+    fleets = [Fleet(count, min(asked, count)) for count in (1, tenants)]
     with ExitStack() as stack:
         folders = [stack.enter_context(open_folder()) / "data" for _ in fleets]
         loaded = [_load(folder, fleet) for folder, fleet in zip(folders, fleets, strict=True)]
         times = [[_time_start(folder) for folder in folders] for _ in range(starts)]
         services = [stack.enter_context(_start(folder)) for folder in folders]
         client = stack.enter_context(open_client())
-        rows = _search(client, services, loaded, (rounds, seconds, callers))
+        rows = _search(client, services, loaded, (rounds, seconds))
         indexes = [asyncio.run(_list_indexes(service)) for service in services]
     for row, fleet, seconds_each in zip(rows, fleets, zip(*times, strict=True), strict=True):
         row |= {"tenants": fleet.tenants, "start_seconds": round(median(seconds_each), 2)}
     say(tabulate(rows))
-    result: Result = {"benchmark": "tenants", "agents": agents, "memories": memories}
-    result |= {"callers": callers, "rounds": rounds, "rows": rows}
+    result: Result = {"benchmark": "tenants", "agents": AGENTS, "memories": MEMORIES}
+    result |= {"rounds": rounds, "rows": rows}
     result |= {"p50_ratio": rows[1]["p50_ms"] / rows[0]["p50_ms"], "indexes": len(indexes[0])}
     assert indexes[0] == indexes[1], "some index is there for the number of tenants"
     write_result("tenants", result, results)
@@ -108,9 +108,9 @@ def _load(folder: Path, fleet: Fleet) -> list[Caller]:
 
 async def _fill(dsn: str, fleet: Fleet) -> list[Caller]:
     await prepare_database(dsn, load_settings().embedding_model, DIMENSION)
-    scopes = fleet.tenants * fleet.agents
-    even = make_even_rows(scopes * fleet.memories, scopes, seed=1)
-    rows = Rows(even.vectors, even.scope, even.ages, even.topics, fleet.agents)
+    scopes = fleet.tenants * AGENTS
+    even = make_even_rows(scopes * MEMORIES, scopes, seed=1)
+    rows = Rows(even.vectors, even.scope, even.ages, even.topics, AGENTS)
     connection = await asyncpg.connect(dsn, command_timeout=600)
     try:
         names = [(number, f"tenant-{number}") for number in range(2, fleet.tenants + 1)]
@@ -167,15 +167,15 @@ def _search(
     client: LoadClient,
     services: Sequence[Service],
     loaded: Sequence[list[Caller]],
-    plan: tuple[int, float, int],
+    plan: tuple[int, float],
 ) -> list[Result]:
     """The median round of each service; the turns alternate. Raises RuntimeError on a refusal."""
-    rounds, seconds, callers = plan
+    rounds, seconds = plan
     found: list[list[Result]] = [[] for _ in services]
     for number in range(rounds + 1):
         for service, known, rows in zip(services, loaded, found, strict=True):
             source = partial(searches, known)
-            row = client.run(Load(service.url, source, seconds, callers, seed=number)).describe()
+            row = client.run(Load(service.url, source, seconds, seed=number)).describe()
             if row["errors"]:
                 raise RuntimeError(f"searches were refused: {row['statuses']}")
             # The first turn fills caches of vectors, keys and plans.

@@ -120,7 +120,8 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
     if "{key_id}" in path:
         found |= {KeyNotFound}
     if path.startswith("/v1/tenants"):
-        found |= {TenantNotFound if "{name}" in path else NameTaken}
+        found |= {TenantNotFound} if "{name}" in path else set()
+        found |= {NameTaken} if method == "post" else set()
     if method == "patch" or (method == "post" and path in KEEPING):
         found |= OF_A_TEXT
     if path == "/readyz":
