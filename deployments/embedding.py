@@ -7,7 +7,7 @@ from ray import serve
 from deployments.metrics import RayMeter
 from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT
 from deployments.wire import pack, unpack
-from serve_app.embedding.batcher import open_batcher
+from serve_app.embedding.served_models import ServedModels
 from serve_app.settings import load_settings
 
 NICENESS = 5
@@ -23,28 +23,29 @@ NICENESS = 5
     health_check_period_s=5,
 )
 class Embedding:
-    """Ready once the model is loaded, verified and warm."""
+    """Ready once the model is loaded, verified and warm; others are loaded when they are asked."""
 
     def __init__(self, config: str | None) -> None:
         os.nice(NICENESS)
         self._meter = RayMeter()
-        self._batcher = open_batcher(load_settings(config), self._meter)
+        self._models = ServedModels(load_settings(config), self._meter)
 
-    async def embed_queries(self, packed: bytes) -> bytes:
+    async def embed_queries(self, packed: bytes, model: str) -> bytes:
         """Texts, answered with a unit vector for each, in order, or its own error."""
         texts: list[str] = unpack(packed)
-        return pack(await self._batcher.embed_queries(texts))
+        return pack(await (await self._models.find(model)).embed_queries(texts))
 
-    async def embed_documents(self, packed: bytes) -> bytes:
+    async def embed_documents(self, packed: bytes, model: str) -> bytes:
         """Texts, answered with the chunks of each, in order, or its own error."""
         texts: list[str] = unpack(packed)
-        return pack(await self._batcher.embed_documents(texts))
+        return pack(await (await self._models.find(model)).embed_documents(texts))
 
-    async def check_model(self) -> None:
+    async def check_model(self, model: str) -> None:
         """Return when the model answers."""
-        await self._batcher.check_health()
+        await (await self._models.find(model)).check_health()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve's question, once in a second or two: how much work is here."""
-        self._meter.gauge("embedding_texts_in_flight", self._batcher.in_flight)
-        return {TEXTS_IN_FLIGHT: self._batcher.in_flight}
+        in_flight = self._models.in_flight
+        self._meter.gauge("embedding_texts_in_flight", in_flight)
+        return {TEXTS_IN_FLIGHT: in_flight}

@@ -77,15 +77,15 @@ class RemoteEmbedder:
 
     async def check_health(self) -> None:
         """See ports.Embedder."""
-        await call_once(self._handle.check_model.remote(), self._timeout)
+        await call_once(self._handle.check_model.remote(self.model), self._timeout)
 
     async def _embed_queries(self, texts: Sequence[str]) -> list[Vector | FleetmemError]:
-        return await _exchange(self._handle.embed_queries, texts, self._timeout)
+        return await _exchange(self._handle.embed_queries, texts, self._timeout, self.model)
 
     async def _embed_documents(
         self, texts: Sequence[str]
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        return await _exchange(self._handle.embed_documents, texts, self._timeout)
+        return await _exchange(self._handle.embed_documents, texts, self._timeout, self.model)
 
 
 class RemoteMemories:
@@ -139,10 +139,11 @@ class RemoteMemories:
         changes: MemoryChanges,
         now: Any,
         chunks: tuple[Chunk, ...] | None,
+        model: str = "",
     ) -> Memory:
         """See ports.Memories; not retried, since a second run would find its own change."""
         return await call_once(
-            self._handle.revise.remote(before, changes, now, chunks), self._timeout
+            self._handle.revise.remote(before, changes, now, chunks, model), self._timeout
         )
 
     async def forget(
@@ -260,10 +261,15 @@ class RemoteLimits:
         return unpack(await call_once(response, LEASE_SECONDS))
 
 
-async def _exchange(method: Any, items: Sequence[Any], seconds: float) -> Any:
+async def ask_models(handle: DeploymentHandle[Any], seconds: float) -> Sequence[str]:
+    """The models that the Retrieval deployment has vectors of, the active one first."""
+    return await call_until(lambda: handle.stored_models.remote(), seconds)
+
+
+async def _exchange(method: Any, items: Sequence[Any], seconds: float, *others: str) -> Any:
     """The outcomes of a list, both packed; for calls that may run twice."""
     packed = pack(list(items))
-    return unpack(await call_until(lambda: method.remote(packed), seconds))
+    return unpack(await call_until(lambda: method.remote(packed, *others), seconds))
 
 
 def _estimate_bytes(embedded: EmbeddedMemory) -> int:

@@ -1,6 +1,6 @@
-"""Maintenance: the cron actor. It folds old memories and tends the vector index.
+"""Maintenance: the cron actor. It folds old memories, tends the vector indexes, and fills vectors.
 
-Any number of them may run: scopes are leased, and the index is guarded by an advisory lock.
+Any number of them may run: scopes are leased, and all else is guarded by advisory locks.
 """
 
 import logging
@@ -14,13 +14,17 @@ from deployments.schedule import Schedule
 from deployments.world import open_ports
 from serve_app.core.summary import SummaryRules
 from serve_app.language.sentences import Sentences
+from serve_app.operations.fill_vectors import fill
 from serve_app.operations.summarise import summarise
 from serve_app.settings import load_settings
-from serve_app.storage.ann_index import tend_index
-from serve_app.storage.connection import open_pool, owner_connection
+from serve_app.storage.ann_index import tend_indexes
+from serve_app.storage.connection import acquired, open_pool, owner_connection
+from serve_app.storage.owed_vectors import PostgresOwed
 from serve_app.storage.roles import owns_tables
 from serve_app.storage.summaries import PostgresSummaries
 from serve_app.storage.tokens import PostgresTokens
+
+FILL_SECONDS = 1.0
 
 logger = logging.getLogger("fleetmem.maintenance")
 
@@ -45,15 +49,17 @@ class Maintenance:
     ) -> None:
         self._settings = load_settings(config)
         self._pool = await open_pool(
-            self._settings.model_copy(update={"db_min_pool_size": 1, "db_max_pool_size": 2}),
+            self._settings.model_copy(update={"db_min_pool_size": 1, "db_max_pool_size": 3}),
             "fleetmem_maintenance",
         )
-        self._ports = open_ports(embedding, retrieval, self._settings, RayMeter())
+        self._meter = RayMeter()
+        self._ports = open_ports(embedding, retrieval, self._settings, self._meter)
         self._rules = SummaryRules(
             threshold=self._settings.summarization_threshold,
             batch_size=self._settings.summarization_batch_size,
         )
         self._schedule = Schedule()
+        self._schedule.every(FILL_SECONDS, self._fill_vectors)
         if self._settings.summarization_enabled:
             self._schedule.every(self._settings.summarization_interval_seconds, self._summarise)
         self._schedule.every(WINDOWS_SECONDS, PostgresTokens(self._pool).forget_idle)
@@ -80,9 +86,17 @@ class Maintenance:
             self._settings.summarization_lease_seconds,
         )
 
+    async def _fill_vectors(self) -> None:
+        async with acquired(self._pool) as connection:
+            owed = PostgresOwed(connection)
+            async with owed.only_filler() as alone:
+                model = await owed.other_model() if alone else None
+                if model is not None:
+                    await fill(owed, self._ports.models.find(model), self._meter)
+
     async def _tend_index(self) -> None:
         async with owner_connection(self._settings) as connection:
-            await tend_index(
+            await tend_indexes(
                 connection,
                 self._settings.index,
                 self._settings.index_min_rows,

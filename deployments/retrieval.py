@@ -26,7 +26,7 @@ from serve_app.storage.connection import acquired, open_pool, pool_usage
 from serve_app.storage.keys import PostgresKeys, require_keys
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
-from serve_app.storage.model_stamp import require_model
+from serve_app.storage.model_stamp import read_stamp, require_model
 from serve_app.storage.tokens import PostgresTokens
 
 POOL_GAUGE_SECONDS = 1.0
@@ -103,9 +103,10 @@ class Retrieval(KeyMethods):
         changes: MemoryChanges,
         now: datetime,
         chunks: tuple[Chunk, ...] | None,
+        model: str = "",
     ) -> Memory:
         """Change one memory."""
-        return await self._memories.revise(before, changes, now, chunks)
+        return await self._memories.revise(before, changes, now, chunks, model)
 
     async def forget(
         self,
@@ -135,6 +136,13 @@ class Retrieval(KeyMethods):
     async def usage(self, tenant_id: int) -> Usage:
         """What a tenant holds and may hold."""
         return await self._limits.usage(tenant_id)
+
+    async def stored_models(self) -> tuple[str, ...]:
+        """The models that vectors are stored of, the active one first."""
+        async with acquired(self._pool) as connection:
+            stamp = await read_stamp(connection)
+        assert stamp is not None  # or this replica would not have started
+        return stamp.names
 
     async def check_database(self) -> None:
         """Return when the database answers."""

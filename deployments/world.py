@@ -9,7 +9,13 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
-from deployments.handles import RemoteEmbedder, RemoteKeys, RemoteLimits, RemoteMemories
+from deployments.handles import (
+    RemoteEmbedder,
+    RemoteKeys,
+    RemoteLimits,
+    RemoteMemories,
+    ask_models,
+)
 from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
@@ -21,6 +27,7 @@ from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import Embedder, Ports, TokenStore
+from serve_app.operations.present_model import PresentModel
 from serve_app.operations.registry import Registry
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
@@ -35,11 +42,20 @@ def open_ports(
 ) -> Ports:
     """Everything the verbs need, with the wall clock and random ids."""
     timeout = settings.request_timeout_seconds
-    remote = RemoteEmbedder(embedding, settings.stored_model, meter, timeout)
-    embedder = share_vectors(remote, settings, meter)
+
+    def open_embedder(model: str) -> Embedder:
+        remote = RemoteEmbedder(embedding, model, meter, timeout)
+        shared = share_vectors(remote, settings, meter)
+        return CachedEmbedder(shared, settings.embedding_cache_size, meter)
+
     return Ports(
         memories=RemoteMemories(retrieval, meter, timeout),
-        embedder=CachedEmbedder(embedder, settings.embedding_cache_size, meter),
+        models=PresentModel(
+            settings.stored_model,
+            lambda: ask_models(retrieval, timeout),
+            open_embedder,
+            time.monotonic,
+        ),
         limits=RemoteLimits(retrieval, meter),
         meter=meter,
         clock=_now,
@@ -60,7 +76,7 @@ def share_vectors(embedder: Embedder, settings: Settings, meter: Meter) -> Embed
         from serve_app.storage.redis_vectors import RedisVectors
 
         store = RedisVectors(url.get_secret_value(), settings.embedding_cache_seconds)
-    dimension = find_model(settings.stored_model).dimension
+    dimension = find_model(embedder.model).dimension
     return SharingEmbedder(embedder, SharedCache(store, dimension, meter, time.monotonic))
 
 

@@ -1,4 +1,4 @@
-"""The command line: `fleetmem up | migrate | tenant | key | index | model | eval | demo`.
+"""The command line: `fleetmem up | migrate | tenant | key | index | reembed | model | eval | demo`.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -23,6 +23,7 @@ from serve_app.key_commands import keys, tenants
 from serve_app.limit_commands import LIMITS_EXAMPLE, limit_tenant
 from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.local.serving import is_loopback
+from serve_app.reembed_commands import reembed
 from serve_app.settings import IndexKind, load_settings
 
 app = typer.Typer(
@@ -38,6 +39,9 @@ app.add_typer(tenants, name="tenant")
 app.add_typer(keys, name="key")
 app.add_typer(evaluations, name="eval")
 app.command(epilog="Example: fleetmem demo --data my-conversation.json --questions 3")(demo)
+app.command(epilog="Example: fleetmem reembed --to sentence-transformers/all-MiniLM-L6-v2@int8")(
+    reembed
+)
 console = Console(stderr=True, highlight=False)
 
 DATA_DIRECTORY = default_data_directory()

@@ -46,6 +46,12 @@ INSTRUMENTS: dict[str, Instrument] = {
     "db_pool_idle": Instrument("gauge", "connections that wait"),
     "summarizer_runs": Instrument("counter", "scopes looked at", ("outcome",)),
     "summarizer_memories_folded": Instrument("counter", "memories folded into summaries"),
+    "reembed_memories_filled": Instrument(
+        "counter", "memories that got vectors of the other model"
+    ),
+    "reembed_memories_owed": Instrument(
+        "gauge", "memories without vectors of the other model; 0 while no model is changed"
+    ),
     "rate_limited": Instrument("counter", "calls refused with 429", ("limit", "operation")),
     "rate_limit_store_errors": Instrument(
         "counter", "times each process began to count rate limits alone", ("error",)

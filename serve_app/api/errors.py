@@ -14,6 +14,7 @@ from serve_app.core.errors import (
     Forbidden,
     InvalidInput,
     KeyNotFound,
+    ModelChanged,
     NameTaken,
     NotFound,
     Overloaded,
@@ -195,6 +196,9 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     ),
     EmbeddingUnavailable: Answer(
         503, "Embedding is unavailable", "No vector can be made of the text now; try again."
+    ),
+    ModelChanged: Answer(
+        503, "The model was changed", "The embedding model was changed meanwhile; try again."
     ),
     Overloaded: Answer(503, "Overloaded", "More is asked than can be done now; try again later."),
     DeadlineExceeded: Answer(

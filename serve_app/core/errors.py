@@ -17,6 +17,7 @@ FleetmemError
 ├── Unavailable             try again after `retry_after` seconds
 │   ├── DatabaseUnavailable
 │   ├── EmbeddingUnavailable
+│   ├── ModelChanged
 │   ├── Overloaded
 │   └── DeadlineExceeded
 └── ConfigurationError      the service must not start like this
@@ -150,6 +151,12 @@ class EmbeddingUnavailable(Unavailable):
     """No vector could be made; none is made up."""
 
     code = "embedding_unavailable"
+
+
+class ModelChanged(Unavailable):
+    """The vector is of a model that is no longer, or not yet, the active one; make it anew."""
+
+    code = "model_changed"
 
 
 class Overloaded(Unavailable):

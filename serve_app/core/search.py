@@ -26,7 +26,10 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class VectorSearch:
-    """A question as storage sees it: a unit vector, and the moment ages count from."""
+    """A question as storage sees it: a unit vector, and the moment ages count from.
+
+    `model` made the vector: it is compared with vectors of that model alone.
+    """
 
     scope: Scope
     vector: Vector
@@ -34,6 +37,7 @@ class VectorSearch:
     policy: RankingPolicy
     now: datetime
     kind: Kind | None = None
+    model: str = ""
 
 
 Spans = tuple[tuple[float, float], ...]

@@ -49,11 +49,17 @@ class Batcher:
 
     Queries and documents queue apart and take turns, so that an import never blocks a search.
     A call that would bring more than `queue_limit` texts in flight is refused as a whole with
-    Overloaded; an idle batcher takes a call of any size.
+    Overloaded; an idle batcher takes a call of any size. Batchers that share a `running` thread
+    take turns.
     """
 
     def __init__(
-        self, engine: RunsModel, batch_tokens: int, queue_limit: int, meter: Meter
+        self,
+        engine: RunsModel,
+        batch_tokens: int,
+        queue_limit: int,
+        meter: Meter,
+        running: ThreadPoolExecutor | None = None,
     ) -> None:
         self._engine = engine
         self._chunker = Chunker(engine.tokenizer, engine.spec.max_tokens)
@@ -61,7 +67,7 @@ class Batcher:
         self._meter = meter
         self._queries, self._documents = Lane(batch_tokens), Lane(batch_tokens)
         self._tokenising = ThreadPoolExecutor(1, "tokenise")
-        self._running = ThreadPoolExecutor(1, "onnx")
+        self._running = running or ThreadPoolExecutor(1, "onnx")
         self._drain: asyncio.Task[None] | None = None
         self._seconds_per_text = 0.0
         self._closed = False
@@ -197,14 +203,20 @@ class Batcher:
         self._seconds_per_text += 0.1 * (seconds / texts - self._seconds_per_text)
 
 
-def open_batcher(settings: Settings, meter: Meter) -> Batcher:
-    """A batcher over the model that the settings name, verified, loaded and warm.
+def open_batcher(
+    settings: Settings,
+    meter: Meter,
+    model: str | None = None,
+    running: ThreadPoolExecutor | None = None,
+) -> Batcher:
+    """A batcher over a model, by default the settings' own, verified, loaded and warm.
 
     Raises ConfigurationError, or ModelUnavailable that says how to prepare the model.
     """
-    engine = open_engine(settings)
+    engine = open_engine(settings, model)
     engine.warm_up()
-    return Batcher(engine, settings.embedding_batch_tokens, settings.embedding_queue_limit, meter)
+    batch_tokens, queue_limit = settings.embedding_batch_tokens, settings.embedding_queue_limit
+    return Batcher(engine, batch_tokens, queue_limit, meter, running)
 
 
 async def _in_thread(

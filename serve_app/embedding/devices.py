@@ -27,12 +27,12 @@ def prepare_for_device(spec: ModelSpec, settings: Settings, progress: "Progress"
         prepare_half(spec, directory, progress)
 
 
-def open_engine(settings: Settings) -> "Engine | CudaEngine":
-    """The settings' model, verified and loaded on the settings' device, and on no other.
+def open_engine(settings: Settings, model: str | None = None) -> "Engine | CudaEngine":
+    """A model, by default the settings', verified and loaded on the settings' device, on no other.
 
     Raises ModelUnavailable, and ConfigurationError when the device cannot be had.
     """
-    spec, directory = find_model(settings.stored_model), settings.model_directory
+    spec, directory = find_model(model or settings.stored_model), settings.model_directory
     require_one_runtime(settings.embedding_device)
     if settings.embedding_device == "cuda":
         # Here, for a replica on a processor has no use for what writes graphs.

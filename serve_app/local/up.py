@@ -20,7 +20,7 @@ from serve_app.local.ray_process import RayProcess
 from serve_app.local.serving import is_loopback
 from serve_app.settings import Settings
 from serve_app.storage.keys import require_keys_of
-from serve_app.storage.migrate import prepare_database
+from serve_app.storage.migrate import list_models, prepare_database
 
 WATCH_SECONDS = 0.5
 
@@ -58,6 +58,8 @@ def run(
         owner = settings.owner_database_url
         owner_url = database_url if owner is None else owner.get_secret_value()
         asyncio.run(prepare_database(owner_url, model.name, model.dimension))
+        for name in asyncio.run(list_models(owner_url)):
+            prepare_for_device(find_model(name), settings, progress)
         # Before Ray starts: it would take its time to say the same.
         open_allowed = is_loopback(options.host) or settings.insecure_open
         needs_key = asyncio.run(require_keys_of(owner_url, open_allowed))

@@ -52,8 +52,28 @@ class Embedder(Protocol):
         ...
 
 
+class Models(Protocol):
+    """The embedders of the models that vectors are stored of."""
+
+    @property
+    def present(self) -> Embedder:
+        """That of the active model, as far as is known: hold on to it for the whole of a call."""
+        ...
+
+    def find(self, model: str) -> Embedder:
+        """That of a model."""
+        ...
+
+    async def refresh(self) -> None:
+        """Learn which model is the active one; raises Unavailable."""
+        ...
+
+
 class Memories(Protocol):
     """The stored memories. Every call is one transaction; raises DatabaseUnavailable.
+
+    Vectors of a model that is not stored, and contents with those of another than the active one,
+    are refused with ModelChanged: the present embedder makes them anew.
 
     What would take a tenant over its quota is refused with QuotaExceeded, and changes nothing.
     """
@@ -95,11 +115,12 @@ class Memories(Protocol):
         changes: MemoryChanges,
         now: datetime,
         chunks: tuple[Chunk, ...] | None,
+        model: str = "",
     ) -> Memory:
         """Apply `changes` to `before`; raises Conflict when it is no longer what is stored.
 
-        `chunks` are given exactly when the content changes. A folded source is unfolded first:
-        its summaries are withdrawn and their other sources are active again.
+        `chunks` by `model` are given exactly when the content changes. A folded source is unfolded
+        first: its summaries are withdrawn and their other sources are active again.
         """
         ...
 
@@ -276,9 +297,14 @@ class Ports:
     """Everything a verb may touch; `clock` gives aware UTC times, `new_id` ids sorted by time."""
 
     memories: Memories
-    embedder: Embedder
+    models: Models
     limits: TenantLimits
     meter: Meter
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     calendar: Calendar
+
+    @property
+    def embedder(self) -> Embedder:
+        """The present one; see Models."""
+        return self.models.present

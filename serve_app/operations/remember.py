@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from serve_app.core.errors import FleetmemError
+from serve_app.core.errors import FleetmemError, ModelChanged
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryDraft
 from serve_app.core.text import require_storable
 from serve_app.operations.ports import Ports
@@ -45,13 +45,26 @@ def _refusal(draft: MemoryDraft) -> FleetmemError | None:
 
 
 async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
+    """What became of each draft; where the model was changed meanwhile, at the second try."""
+    outcomes = await _store_once(ports, drafts)
+    late = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, ModelChanged)]
+    if late:
+        await ports.models.refresh()
+        again = await _store_once(ports, [drafts[index] for index in late])
+        for index, outcome in zip(late, again, strict=True):
+            outcomes[index] = outcome
+    return outcomes
+
+
+async def _store_once(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
     """Embed, then store what could be embedded. No connection is held while text is embedded."""
     # A list of drafts is one caller's.
     tenant_id = drafts[0].scope.tenant_id
     contents = [draft.content for draft in drafts]
-    embedded = await ports.embedder.embed_documents(contents, tenant_id)
+    embedder = ports.embedder
+    embedded = await embedder.embed_documents(contents, tenant_id)
     ready = [
-        _embedded(ports, draft, chunks)
+        _embedded(ports, draft, chunks, embedder.model)
         for draft, chunks in zip(drafts, embedded, strict=True)
         if not isinstance(chunks, FleetmemError)
     ]
@@ -59,7 +72,9 @@ async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | F
     return [chunks if isinstance(chunks, FleetmemError) else next(stored) for chunks in embedded]
 
 
-def _embedded(ports: Ports, draft: MemoryDraft, chunks: tuple[Chunk, ...]) -> EmbeddedMemory:
+def _embedded(
+    ports: Ports, draft: MemoryDraft, chunks: tuple[Chunk, ...], model: str
+) -> EmbeddedMemory:
     """The draft with its id and times, and its vectors."""
     now = ports.clock()
     memory = Memory(
@@ -73,4 +88,4 @@ def _embedded(ports: Ports, draft: MemoryDraft, chunks: tuple[Chunk, ...]) -> Em
         updated_at=now,
         session_id=draft.session_id,
     )
-    return EmbeddedMemory(memory, chunks, ports.embedder.model)
+    return EmbeddedMemory(memory, chunks, model)

@@ -5,7 +5,7 @@ from uuid import UUID
 from serve_app.core.errors import Conflict, FleetmemError, PreconditionFailed
 from serve_app.core.memory import Chunk, Memory, MemoryChanges
 from serve_app.core.text import require_storable
-from serve_app.operations.ports import Ports
+from serve_app.operations.ports import Embedder, Ports
 
 
 async def revise(
@@ -26,9 +26,10 @@ async def revise(
         raise PreconditionFailed("the memory is in another version")
     if not changes:
         return before
-    chunks = await _new_chunks(ports, before, changes)
+    embedder = ports.embedder
+    chunks = await _new_chunks(embedder, before, changes)
     try:
-        after = await ports.memories.revise(before, changes, ports.clock(), chunks)
+        after = await ports.memories.revise(before, changes, ports.clock(), chunks, embedder.model)
     except Conflict:
         if expected is None:
             raise
@@ -38,12 +39,12 @@ async def revise(
 
 
 async def _new_chunks(
-    ports: Ports, before: Memory, changes: MemoryChanges
+    embedder: Embedder, before: Memory, changes: MemoryChanges
 ) -> tuple[Chunk, ...] | None:
     """The vectors of the new content; None when the content stays."""
     if changes.content is None or changes.content == before.content:
         return None
-    [chunks] = await ports.embedder.embed_documents([changes.content], before.scope.tenant_id)
+    [chunks] = await embedder.embed_documents([changes.content], before.scope.tenant_id)
     if isinstance(chunks, FleetmemError):
         raise chunks
     return chunks

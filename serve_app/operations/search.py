@@ -17,10 +17,13 @@ async def search(ports: Ports, query: SearchQuery) -> list[Hit]:
     require_storable(query.text, "query")
     require_storable(query.scope.agent_id, "agent_id")
     require_storable(query.scope.user_id, "user_id")
-    vector = await ports.embedder.embed_query(query.text, query.scope.tenant_id)
+    embedder = ports.embedder
+    vector = await embedder.embed_query(query.text, query.scope.tenant_id)
     now = query.as_of or ports.clock()
     policy, fusion = query.profile.policy, query.profile.fusion
-    nearest = VectorSearch(query.scope, vector, query.top_k, policy, now, query.kind)
+    nearest = VectorSearch(
+        query.scope, vector, query.top_k, policy, now, query.kind, embedder.model
+    )
     if fusion:
         time = _read_time(ports, query, now)
         hits = await ports.memories.recall(FusedSearch(nearest, query.text, fusion, time))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from serve_app.core.errors import FleetmemError
+from serve_app.core.errors import FleetmemError, ModelChanged
 from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft, MemoryVersion, Scope
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.principal import Principal
@@ -49,7 +49,11 @@ class Service:
 
     async def search(self, query: SearchQuery) -> list[Hit]:
         """The best memories of one scope."""
-        return await search.search(self.ports, query)
+        try:
+            return await search.search(self.ports, query)
+        except ModelChanged:
+            await self.ports.models.refresh()
+            return await search.search(self.ports, query)
 
     async def get(self, principal: Principal, memory_id: UUID) -> Memory:
         """One memory of the caller's tenant."""
@@ -71,7 +75,12 @@ class Service:
         expected: frozenset[int] | None = None,
     ) -> Memory:
         """Change one memory, if it is in one of the `expected` versions."""
-        return await revise.revise(self.ports, principal.tenant_id, memory_id, changes, expected)
+        asked = (principal.tenant_id, memory_id, changes, expected)
+        try:
+            return await revise.revise(self.ports, *asked)
+        except ModelChanged:
+            await self.ports.models.refresh()
+            return await revise.revise(self.ports, *asked)
 
     async def forget(
         self,

@@ -128,12 +128,13 @@ def _plan(
 
 async def _store(tick: _Tick, lease: Lease, folds: Sequence[Fold]) -> bool:
     """Embed every summary as it will be stored, then fold; False once a source has changed."""
-    chunks = await tick.ports.embedder.embed_documents([fold.content for fold in folds])
+    embedder = tick.ports.embedder
+    chunks = await embedder.embed_documents([fold.content for fold in folds])
     for fold, of_fold in zip(folds, chunks, strict=True):
         if isinstance(of_fold, FleetmemError):
             raise of_fold
         summary = write_summary(fold, tick.ports.new_id(), tick.ports.clock())
-        embedded = EmbeddedMemory(summary, of_fold, tick.ports.embedder.model)
+        embedded = EmbeddedMemory(summary, of_fold, embedder.model)
         if not await tick.summaries.fold(lease, fold.memories, embedded):
             return False
         tick.memories_folded += len(fold.memories)

@@ -13,6 +13,7 @@ import asyncpg
 
 from serve_app.settings import IndexKind
 from serve_app.storage.connection import Connection, translated_errors
+from serve_app.storage.model_stamp import enter_place, list_places
 
 ADVISORY_LOCK = 7_301_771_902
 GROWTH = 2.0
@@ -26,6 +27,15 @@ LEAST_BUILD_MEGABYTES = 64
 MOST_BUILD_MEGABYTES = 2048
 
 Progress = Callable[[str], None]
+
+
+async def tend_indexes(
+    connection: Connection, setting: IndexKind, min_rows: int, exact_rows: int
+) -> None:
+    """Tend the index of each set of vectors; the connection is left in the last one."""
+    for place in await list_places(connection):
+        await enter_place(connection, place)
+        await tend_index(connection, setting, min_rows, exact_rows)
 
 
 async def tend_index(
@@ -55,11 +65,15 @@ async def tend_index(
 
 
 async def switch_index(dsn: str, kind: IndexKind, progress: Progress) -> None:
-    """Build an index of this kind now, whatever the size, telling how far it is; drop the other."""
+    """Build an index of this kind now, whatever the size, telling how far it is; drop the other.
+
+    It is that of the active model's vectors.
+    """
     async with translated_errors():
         connection = await asyncpg.connect(dsn, timeout=10)
         watcher = await asyncpg.connect(dsn, timeout=10)
         try:
+            await enter_place(connection, (await list_places(connection))[0])
             progress("Waiting for whoever tends the index")
             await connection.execute("select pg_advisory_lock($1)", ADVISORY_LOCK)
             await connection.execute(

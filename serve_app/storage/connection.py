@@ -9,7 +9,12 @@ from typing import Any, TypeAlias
 import asyncpg
 from pgvector.asyncpg import register_vector
 
-from serve_app.core.errors import ConfigurationError, DatabaseUnavailable, QuotaExceeded
+from serve_app.core.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    ModelChanged,
+    QuotaExceeded,
+)
 from serve_app.settings import Settings
 from serve_app.storage.roles import Role, explained_refusals, require_row_security
 
@@ -22,6 +27,9 @@ NO_ADDRESS = "set FLEETMEM_DATABASE_URL to the address of a Postgres"
 
 OVER_QUOTA = "FM001"
 """What require_room() raises."""
+
+OTHER_MODEL = "FM002"
+"""What enter_model() and enter_writing() raise."""
 
 GONE = (
     OSError,
@@ -55,7 +63,7 @@ async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool
             max_size=settings.db_max_pool_size,
             command_timeout=settings.db_command_timeout,
             timeout=settings.db_connect_timeout,
-            init=_prepare,
+            init=prepare,
             # Nothing here sets session state, and the default reset costs a round trip.
             reset=_keep,
             server_settings={**_server_settings(settings), "role": role},
@@ -135,6 +143,8 @@ class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connecti
             raise _unavailable() from error
         if getattr(error, "sqlstate", None) == OVER_QUOTA:
             raise QuotaExceeded("the tenant's quota is used up") from error
+        if getattr(error, "sqlstate", None) == OTHER_MODEL:
+            raise ModelChanged("the embedding model was changed meanwhile; try again") from error
 
 
 @asynccontextmanager
@@ -145,8 +155,8 @@ async def transaction(pool: Pool, tenant_id: int) -> AsyncGenerator[Connection]:
         yield connection
 
 
-async def _prepare(connection: Connection) -> None:
-    """Vectors travel in binary."""
+async def prepare(connection: Connection) -> None:
+    """Let vectors travel in binary; raise ConfigurationError for a database without schema."""
     try:
         await register_vector(connection)
     except ValueError as error:  # pgvector's word for a database without its types

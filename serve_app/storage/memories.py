@@ -12,6 +12,7 @@ from serve_app.core.errors import (
     DatabaseUnavailable,
     FleetmemError,
     InvalidInput,
+    ModelChanged,
     NotFound,
     PreconditionFailed,
     QuotaExceeded,
@@ -129,9 +130,15 @@ class PostgresMemories:
         changes: MemoryChanges,
         now: datetime,
         chunks: tuple[Chunk, ...] | None,
+        model: str = "",
     ) -> Memory:
         """See ports.Memories."""
         async with transaction(self._pool, before.scope.tenant_id) as connection:
+            if chunks is not None:
+                # First of all, so that it and a change of the model wait for each other in turn.
+                await connection.execute(
+                    "select enter_writing($1, $2)", before.scope.tenant_id, model
+                )
             await _lock(connection, before.scope.tenant_id, before.id)
             row = await _find(connection, before.scope.tenant_id, before.id, Conflict)
             if to_memory(row) != before:
@@ -139,9 +146,6 @@ class PostgresMemories:
             await withdraw_summaries(connection, before.id)
             await connection.execute(query("revise_memory"), before.id, *_changed(changes), now)
             if chunks is not None:
-                await connection.execute(
-                    "delete from memory_vectors where memory_id = $1", before.id
-                )
                 await connection.execute(query("add_vectors"), before.id, *chunk_columns(chunks))
             return to_memory(await _find(connection, before.scope.tenant_id, before.id))
 
@@ -185,7 +189,10 @@ class PostgresMemories:
         if not memories:
             return []
         try:
-            return await self._insert(memories)
+            if len({embedded.model for embedded in memories}) == 1:
+                return await self._insert(memories)
+        except ModelChanged as refusal:
+            return [refusal] * len(memories)
         except REFUSED:
             if len(memories) == 1:
                 return [InvalidInput("the memory cannot be stored as it is")]
@@ -195,16 +202,21 @@ class PostgresMemories:
         return [outcome for memory in memories for outcome in await self._add([memory])]
 
     async def _search(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
+        model = searches[0].model if searches else ""
+        if any(search.model != model for search in searches):
+            return [found for search in searches for found in await self._search([search])]
         columns = search_columns(searches)
         async with acquired(self._pool) as connection:
-            rows = await connection.fetch(query("search_memories"), *columns, self._exact_rows)
+            rows = await connection.fetch(
+                query("search_memories"), *columns, self._exact_rows, model
+            )
         return to_candidates(rows, searches)
 
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self._scope_ids.of([embedded.memory.scope for embedded in memories])
         async with acquired(self._pool) as connection:
             columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
-            rows = await connection.fetch(query("add_memories"), *columns)
+            rows = await connection.fetch(query("add_memories"), *columns, memories[0].model)
             added = {(row["tenant_id"], row["id"]) for row in rows}
             # Of an id that is given twice, the first is stored.
             outcomes = {key: m for m, key in _keyed(reversed(memories)) if key in added}

@@ -9,7 +9,7 @@ import asyncpg
 
 from serve_app.core.errors import ConfigurationError, DatabaseTooOld, DatabaseUnavailable
 from serve_app.storage.connection import GONE, Connection, translated_errors
-from serve_app.storage.model_stamp import adopt_model
+from serve_app.storage.model_stamp import adopt_model, read_stamp
 from serve_app.storage.roles import require_overview
 
 DIRECTORY = Path(__file__).parent / "migrations"
@@ -57,6 +57,13 @@ async def prepare_database(dsn: str, model: str, dimension: int) -> list[str]:
     async with connected(dsn) as connection:
         await adopt_model(connection, model, dimension)
     return applied
+
+
+async def list_models(dsn: str) -> tuple[str, ...]:
+    """The models that a migrated database has vectors of, the active one first."""
+    async with connected(dsn) as connection:
+        stamp = await read_stamp(connection)
+    return () if stamp is None else stamp.names
 
 
 def migrations() -> list[Path]:

@@ -46,10 +46,13 @@ class PostgresPools:
         return [tuple(beside) for beside in found]
 
     async def _recall(self, searches: Sequence[FusedSearch]) -> list[list[Hit]]:
+        model = searches[0].nearest.model if searches else ""
+        if any(search.nearest.model != model for search in searches):
+            return [found for search in searches for found in await self._recall([search])]
         columns = pool_columns(searches)
         async with acquired(self._connections) as connection:
             rows = await connection.fetch(
-                query("pool_candidates"), *columns, DEPTH, self._exact_rows
+                query("pool_candidates"), *columns, DEPTH, self._exact_rows, model
             )
         won: list[Won] = []
         for number, *arrays in rows:

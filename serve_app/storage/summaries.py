@@ -55,7 +55,7 @@ class PostgresSummaries:
             ):
                 return False
             columns = [*memory_columns([summary], [lease.scope_id]), *vector_columns([summary])]
-            await connection.execute(query("add_memories"), *columns)
+            await connection.execute(query("add_memories"), *columns, summary.model)
             ids = [source.id for source in sources]
             await set_status(connection, ids, Status.ARCHIVED, summary.memory.id)
         return True

@@ -27,6 +27,7 @@ from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
+from tests.fakes.models import OneModel
 from tests.fakes.world import World
 
 
@@ -119,10 +120,10 @@ async def test_long_lists_leave_in_parts(memories: RemoteMemories, handle: Any) 
 
 
 def embedder_handle(embedder: FakeEmbedder) -> Any:
-    async def embed_queries(packed: bytes) -> bytes:
+    async def embed_queries(packed: bytes, model: str) -> bytes:
         return pack([await embedder.embed_query(text) for text in unpack(packed)])
 
-    async def embed_documents(packed: bytes) -> bytes:
+    async def embed_documents(packed: bytes, model: str) -> bytes:
         return pack(await embedder.embed_documents(unpack(packed)))
 
     return StubHandle(
@@ -146,7 +147,7 @@ async def test_the_remote_embedder_gives_the_same_vectors() -> None:
 async def test_a_part_that_fails_fails_its_own_texts_only() -> None:
     calls = 0
 
-    async def embed_documents(packed: bytes) -> bytes:
+    async def embed_documents(packed: bytes, model: str) -> bytes:
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -165,7 +166,7 @@ async def test_the_parts_of_long_lists_take_turns() -> None:
     seen: list[str] = []
     gate = asyncio.Event()
 
-    async def embed_documents(packed: Any) -> Any:
+    async def embed_documents(packed: Any, model: str) -> Any:
         texts = unpack(packed)
         seen.append(texts[0])
         await gate.wait()
@@ -188,7 +189,7 @@ async def test_tenants_take_turns_for_questions() -> None:
     seen: list[list[str]] = []
     gate = asyncio.Event()
 
-    async def embed_queries(packed: Any) -> Any:
+    async def embed_queries(packed: Any, model: str) -> Any:
         texts = unpack(packed)
         seen.append(texts)
         await gate.wait()
@@ -211,10 +212,10 @@ async def test_how_long_a_full_replica_wants_to_be_left_alone_reaches_the_caller
     """From the batcher's refusal, as a value or as an exception, to the header of the answer."""
     refusal = Overloaded("texts wait already", 9)
 
-    async def refuse(packed: Any) -> Any:
+    async def refuse(packed: Any, model: str) -> Any:
         raise refusal
 
-    async def refuse_each(packed: Any) -> Any:
+    async def refuse_each(packed: Any, model: str) -> Any:
         return pack([refusal for _ in unpack(packed)])
 
     world = World()
@@ -224,7 +225,7 @@ async def test_how_long_a_full_replica_wants_to_be_left_alone_reaches_the_caller
         there = RemoteEmbedder(handle, "fake", world.meter, timeout=5)
         service = replace(
             world.service,
-            ports=replace(world.ports, embedder=CachedEmbedder(there, 10, world.meter)),
+            ports=replace(world.ports, models=OneModel(CachedEmbedder(there, 10, world.meter))),
         )
         app = create_asgi_app(service, Settings(), PrometheusMeter(), world.meter)
         async with open_client(app) as client:

@@ -21,6 +21,7 @@ from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
+from tests.fakes.models import OneModel
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 
@@ -46,7 +47,7 @@ class World:
         self.limits = InMemoryLimits(self.memories)
         self.ports = Ports(
             memories=self.memories,
-            embedder=self.embedder,
+            models=OneModel(self.embedder),
             limits=self.limits,
             meter=self.meter,
             clock=lambda: self.now,

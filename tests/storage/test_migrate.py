@@ -14,27 +14,28 @@ SCHEMA = DIRECTORY.parent / "schema.sql"
 
 # Whatever a migration can make, in words that compare: tables, functions, triggers, views.
 CATALOGUE = """
-select format('column %s.%s %s %s %s %s', c.relname, a.attname, a.attstorage::text,
+with ours as (select oid, nspname from pg_namespace where nspname in ('public', 'second_set'))
+select format('column %s.%s %s %s %s %s', c.oid::regclass, a.attname, a.attstorage::text,
               format_type(a.atttypid, a.atttypmod), a.attnotnull,
               coalesce(pg_get_expr(d.adbin, d.adrelid), '') || a.attidentity::text)
 from pg_attribute a join pg_class c on c.oid = a.attrelid
 left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'c') and a.attnum > 0
+where c.relnamespace in (select oid from ours) and c.relkind in ('r', 'c') and a.attnum > 0
   and not a.attisdropped
 union all
-select indexdef from pg_indexes where schemaname = 'public'
+select indexdef from pg_indexes where schemaname in (select nspname from ours)
 union all
 select format('%s %s', conrelid::regclass, pg_get_constraintdef(oid)) from pg_constraint
-where connamespace = 'public'::regnamespace
+where connamespace in (select oid from ours)
 union all
-select format('options %s %s', relname, reloptions) from pg_class
-where relnamespace = 'public'::regnamespace and relkind = 'r'
+select format('options %s %s', oid::regclass, reloptions) from pg_class
+where relnamespace in (select oid from ours) and relkind = 'r'
 union all
-select format('security %s %s %s %s', relname, relrowsecurity, relforcerowsecurity,
+select format('security %s %s %s %s', oid::regclass, relrowsecurity, relforcerowsecurity,
               (select array_agg(acl::text order by acl::text) from unnest(relacl) acl))
-from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')
+from pg_class where relnamespace in (select oid from ours) and relkind in ('r', 'v')
 union all
-select pg_policies::text from pg_policies where schemaname = 'public'
+select pg_policies::text from pg_policies where schemaname in (select nspname from ours)
 union all
 select pg_get_functiondef(p.oid) from pg_proc p
 where p.pronamespace = 'public'::regnamespace and not exists (
@@ -43,7 +44,7 @@ union all
 select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
 union all
 select format('view %s %s %s', oid::regclass, reloptions, pg_get_viewdef(oid)) from pg_class
-where relnamespace = 'public'::regnamespace and relkind = 'v'
+where relnamespace in (select oid from ours) and relkind = 'v'
 order by 1"""
 
 
@@ -93,7 +94,7 @@ async def test_from_every_earlier_version_the_schema_becomes_schema_sql(
         assert len(await migrate(empty_dsn)) == earlier
     await migrate(empty_dsn)
     migrated = dump_without_history(await ask(empty_dsn, CATALOGUE))
-    await execute(fresh_dsn, "drop schema public cascade; create schema public")
+    await execute(fresh_dsn, "drop schema public, second_set cascade; create schema public")
     await execute(fresh_dsn, SCHEMA.read_text(encoding="utf-8"))
     assert dump_without_history(await ask(fresh_dsn, CATALOGUE)) == migrated
     assert len(migrated) > 60

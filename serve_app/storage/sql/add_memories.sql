@@ -1,6 +1,6 @@
 -- Store memories ($1 to $13) and their vectors ($14 to $18) of any tenants at once; an id that is
 -- there stays as it is. `sources` come as text, since unnest would flatten an array of arrays. Each
--- row has every column of its table, in order.
+-- row has every column of its table, in order. $19: the model that made the vectors.
 with given as materialized (
   select * from unnest(
     $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[],
@@ -19,7 +19,7 @@ with given as materialized (
   select g.tenant_id, array_agg(row (
     g.id, v.ordinal, g.tenant_id, g.scope_id, v.span_start, v.span_end, g.kind, g.importance,
     g.occurred_at, g.status = 'active', v.embedding
-  )::memory_vectors) as list
+  )::given_vector) as list
   from given g
   join unnest($14::uuid[], $15::smallint[], $16::int[], $17::int[], $18::halfvec[])
     as v (memory_id, ordinal, span_start, span_end, embedding) on v.memory_id = g.id
@@ -30,4 +30,5 @@ with given as materialized (
   order by tenant_id
 )
 select t.tenant_id, added.id
-from tenants_in_turn t cross join lateral add_memories(t.tenant_id, t.memories, t.vectors) added (id)
+from tenants_in_turn t cross join lateral add_memories(
+  t.tenant_id, $19, t.memories, t.vectors) added (id)

@@ -1,9 +1,9 @@
 -- The pools of many fused searches in one round trip, of any tenants. $1 to $14: one array each, one
 -- element a search; $15: how many are found each way, at least; $16: the size up to which a scope
--- is ranked in full. At most one row a search, read by position.
+-- is ranked in full; $17: the model of all vectors. At most one row a search, read by position.
 select q.number, p.*
 from unnest(
-  $1::int[], $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
+  enter_model($17, $1::int[]), $2::text[], $3::text[], $4::halfvec[], $5::int[], $6::float8[], $7::float8[],
   $8::float8[], $9::float8[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::int[]
 ) with ordinality as q (
   tenant_id, agent_id, user_id, vector, top_k, similarity_weight, recency_weight,

@@ -1,0 +1,210 @@
+"""Two models' vectors in one database: never compared, never a gap, and a way back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from serve_app.core.errors import ConfigurationError, ModelChanged, ModelMismatch
+from serve_app.core.memory import EmbeddedMemory, Memory, MemoryChanges
+from serve_app.core.ranking import RankingPolicy
+from serve_app.core.search import VectorSearch
+from serve_app.operations.fill_vectors import fill, switch
+from serve_app.settings import load_settings
+from serve_app.storage.connection import open_pool, prepare
+from serve_app.storage.memories import PostgresMemories
+from serve_app.storage.model_change import begin_change, clean_up, read_change
+from serve_app.storage.model_stamp import adopt_model, require_model
+from serve_app.storage.owed_vectors import PostgresOwed
+from tests.contracts.samples import SCOPE, START, sample
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.meter import RecordingMeter
+
+OLD = FakeEmbedder("old", dimension=384)
+NEW = FakeEmbedder("new", dimension=64, chunk_characters=40)
+LATER = START + timedelta(days=1)
+NUMBERED = [sample() for _ in range(200)]
+SIMILARITY = RankingPolicy(1.0, 0.0, 0.0)
+
+
+class Site:
+    """A stamped database, with the service's pool and the owner's connection."""
+
+    def __init__(self, memories: PostgresMemories, owner: asyncpg.Connection, dsn: str) -> None:
+        self.memories = memories
+        self.owner = owner
+        self.owed = PostgresOwed(owner)
+        self.meter = RecordingMeter()
+        self.dsn = dsn
+
+    async def add(self, number: int, content: str, embedder: FakeEmbedder = OLD) -> Memory:
+        memory = replace(NUMBERED[number], content=content)
+        [outcome] = await self.memories.add(
+            [EmbeddedMemory(memory, embedder.chunks(content), embedder.model)]
+        )
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def search(self, text: str, embedder: FakeEmbedder, top_k: int = 50) -> list[Memory]:
+        asked = VectorSearch(
+            SCOPE, embedder.vector(text), top_k, SIMILARITY, LATER, model=embedder.model
+        )
+        return [candidate.memory for candidate in await self.memories.search(asked)]
+
+    async def change(self) -> None:
+        await begin_change(self.owner, NEW.model, 64)
+        await fill(self.owed, NEW, self.meter)
+
+    async def count(self, table: str) -> int:
+        return await self.owner.fetchval(f"select count(*) from {table}")  # noqa: S608  # our own
+
+
+@pytest.fixture
+async def site(fresh_dsn: str) -> AsyncIterator[Site]:
+    settings = load_settings(
+        database_url=SecretStr(fresh_dsn), db_min_pool_size=1, db_max_pool_size=4
+    )
+    owner = await asyncpg.connect(fresh_dsn)
+    await adopt_model(owner, OLD.model, 384)
+    await prepare(owner)
+    pool = await open_pool(settings)
+    yield Site(PostgresMemories(pool, settings), owner, fresh_dsn)
+    await pool.close()
+    await owner.close()
+
+
+async def test_a_change_there_and_back_and_its_end(site: Site) -> None:
+    kept = await site.add(1, "the cat sleeps on the warm roof of the house behind the mill")
+    await site.change()
+    assert await site.count("second_set.memory_vectors") == 2
+    for embedder in (OLD, NEW):
+        assert await site.search("cat", embedder) == [kept]
+    late = await site.add(2, "the dog barks")
+    await switch(site.owed, NEW, site.meter)
+    with pytest.raises(ModelChanged):
+        await site.add(3, "too late", OLD)
+    after = await site.add(4, "a bird sings", NEW)
+    assert {m.id for m in await site.search("dog", NEW)} == {kept.id, late.id, after.id}
+    await switch(site.owed, OLD, site.meter)
+    assert {m.id for m in await site.search("dog", OLD)} == {kept.id, late.id, after.id}
+    await switch(site.owed, NEW, site.meter)
+    assert await clean_up(site.owner) == OLD.model
+    assert await site.count("public.memory_vectors") == 0
+    assert (await site.search("cat", NEW))[0] == kept
+    with pytest.raises(ModelChanged):
+        await site.search("cat", OLD)
+    with pytest.raises(ModelMismatch, match="fleetmem reembed"):
+        await require_model(site.owner, OLD.model)
+    assert await clean_up(site.owner) is None
+
+
+async def test_a_set_is_filled_anew_in_the_other_dimension(site: Site) -> None:
+    memory = await site.add(1, "the cat")
+    await site.change()
+    await switch(site.owed, NEW, site.meter)
+    await clean_up(site.owner)
+    third = FakeEmbedder("third", dimension=128)
+    await begin_change(site.owner, third.model, 128)
+    await fill(site.owed, third, site.meter)
+    await switch(site.owed, third, site.meter)
+    assert await site.search("cat", third) == [memory]
+    storages = await site.owner.fetch(
+        "select attstorage from pg_attribute where attname = 'embedding' and attrelid in "
+        "('public.memory_vectors'::regclass, 'second_set.memory_vectors'::regclass)"
+    )
+    assert [row[0] for row in storages] == [b"p", b"p"]
+
+
+async def test_what_is_changed_or_forgotten_while_filling_is_so_in_both_sets(site: Site) -> None:
+    kept, lost = await site.add(1, "the cat"), await site.add(2, "the dog")
+    await begin_change(site.owner, NEW.model, 64)
+    read = await site.owed.read(None, 10)
+    revised = await site.memories.revise(
+        kept, MemoryChanges(content="a horse", importance=0.9), LATER, OLD.chunks("a horse"), "old"
+    )
+    await site.memories.forget(1, lost.id, None)
+    stale = [(memory, NEW.chunks(memory.content)) for memory in read]
+    assert await site.owed.store(NEW.model, stale) == 0
+    await fill(site.owed, NEW, site.meter)
+    assert await site.search("horse", NEW) == [revised]
+    rows = await site.owner.fetch("select memory_id, importance from second_set.memory_vectors")
+    assert [tuple(row) for row in rows] == [(kept.id, 0.9)]
+    await site.memories.revise(revised, MemoryChanges(importance=0.1), LATER, None)
+    assert await site.owner.fetchval("select importance from second_set.memory_vectors") == 0.1
+    await site.memories.forget(1, kept.id, None)
+    assert await site.count("second_set.memory_vectors") == 0
+    assert await site.count("public.memory_vectors") == 0
+
+
+async def test_a_switch_under_writes_leaves_no_gap(site: Site) -> None:
+    for number in range(20):
+        await site.add(number, f"memory {number}")
+    await begin_change(site.owner, NEW.model, 64)
+    active, written = OLD, list(range(20))
+
+    async def write() -> None:
+        nonlocal active
+        for number in range(20, 120):
+            try:
+                await site.add(number, f"memory {number}", active)
+            except ModelChanged:
+                active = NEW
+                await site.add(number, f"memory {number}", active)
+            written.append(number)
+            if active is NEW:
+                found = await site.search(f"memory {number}", NEW)
+                assert NUMBERED[number].id in {memory.id for memory in found}
+            found = await site.search("memory", OLD, 50)
+            assert len(found) == min(50, len(written)) or active is NEW
+
+    writing = asyncio.create_task(write())
+    await switch(site.owed, NEW, site.meter)
+    await writing
+    assert active is NEW
+    found = {m.id for start in range(0, 120, 40) for m in await site.search(f"memory {start}", NEW)}
+    assert found
+    assert await site.count("second_set.memory_vectors") == 120
+
+
+async def test_an_unfinished_change_is_gone_on_with_and_no_other_begun(site: Site) -> None:
+    await site.add(1, "the cat")
+    await begin_change(site.owner, NEW.model, 64)
+    assert await begin_change(site.owner, NEW.model, 64) == 1
+    with pytest.raises(ConfigurationError, match="--clean-up"):
+        await begin_change(site.owner, "third", 64)
+    with pytest.raises(ConfigurationError, match="already"):
+        await begin_change(site.owner, OLD.model, 384)
+    change = await read_change(site.owner)
+    assert change is not None
+    assert (change.active, change.other, change.total, change.owed) == ("old", "new", 1, 1)
+    assert await clean_up(site.owner) == NEW.model
+    assert await read_change(site.owner) is None
+
+
+async def test_one_filler_at_a_time(site: Site, fresh_dsn: str) -> None:
+    second = await asyncpg.connect(fresh_dsn)
+    async with site.owed.only_filler() as first, PostgresOwed(second).only_filler() as other:
+        assert (first, other) == (True, False)
+    async with PostgresOwed(second).only_filler() as other:
+        assert other
+    await second.close()
+
+
+async def test_mixed_searches_see_their_own_models_vectors_alone(site: Site) -> None:
+    await site.change()
+    memory = await site.add(1, "the cat")
+    assert await site.search("cat", NEW) == []
+    asked = [
+        VectorSearch(SCOPE, e.vector("cat"), 5, SIMILARITY, LATER, model=e.model)
+        for e in (NEW, OLD, NEW, OLD)
+    ]
+    found = await site.memories.search_many(asked)
+    assert [[c.memory.id for c in candidates] for candidates in found] == [[], [memory.id]] * 2
+    unknown = VectorSearch(SCOPE, OLD.vector("cat"), 5, SIMILARITY, LATER, model="third")
+    with pytest.raises(ModelChanged):
+        await site.memories.search(unknown)
