@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from serve_app.core.errors import ModelChanged
 from serve_app.core.memory import Scope
 from serve_app.core.ranking import Candidate, RankingPolicy
 from serve_app.core.search import VectorSearch
@@ -38,7 +39,10 @@ async def compare_models(
     now: datetime,
     top_k: int = 10,
 ) -> Overlap:
-    """Ask each question of both models' vectors; a memory does not count as found by itself."""
+    """Ask each question of both models' vectors; a memory does not count as found by itself.
+
+    Questions that nothing is found for, or not by both models yet, are left out.
+    """
     shared: list[float] = []
     same_best: list[bool] = []
     for sample in samples:
@@ -46,11 +50,14 @@ async def compare_models(
         for embedder in embedders:
             vector = await embedder.embed_query(sample.text)
             asked = VectorSearch(sample.scope, vector, top_k + 1, SIMILARITY_ALONE, now)
-            candidates = await search(replace(asked, model=embedder.model))
+            try:
+                candidates = await search(replace(asked, model=embedder.model))
+            except ModelChanged:  # Its tenant has a memory that is not filled yet.
+                break
             ids = [c.memory.id for c in candidates if c.memory.id != sample.source]
             found.append(ids[:top_k])
-        old, new = found
-        if old or new:
+        if len(found) == len(embedders) and (found[0] or found[1]):
+            old, new = found
             shared.append(len(set(old) & set(new)) / max(len(old), len(new)))
             same_best.append(old[:1] == new[:1])
     count = len(shared)

@@ -15,7 +15,6 @@ from serve_app.core.memory import (
     MemoryChanges,
     MemoryVersion,
     Scope,
-    Vector,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate, Hit
@@ -23,50 +22,9 @@ from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.core.summary import SummaryRules
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
+from serve_app.operations.embedder_ports import Embedder as Embedder
+from serve_app.operations.embedder_ports import Models
 from serve_app.telemetry import Meter
-
-
-class Embedder(Protocol):
-    """Turns text into unit vectors; raises EmbeddingUnavailable, never invents one.
-
-    Where calls wait, tenants take turns: `tenant_id` is the asker's, 0 our own maintenance's.
-    """
-
-    @property
-    def model(self) -> str:
-        """The name that is stored beside every vector."""
-        ...
-
-    async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
-        """The vector of a question, shape (dimension,), float32, cut at what the model reads."""
-        ...
-
-    async def embed_documents(
-        self, texts: Sequence[str], tenant_id: int = 0
-    ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        """The chunks of each text in order, at least one each; one text's failure is its own."""
-        ...
-
-    async def check_health(self) -> None:
-        """Return when the model answers; raise Unavailable otherwise."""
-        ...
-
-
-class Models(Protocol):
-    """The embedders of the models that vectors are stored of."""
-
-    @property
-    def present(self) -> Embedder:
-        """That of the active model, as far as is known: hold on to it for the whole of a call."""
-        ...
-
-    def find(self, model: str) -> Embedder:
-        """That of a model."""
-        ...
-
-    async def refresh(self) -> None:
-        """Learn which model is the active one; raises Unavailable."""
-        ...
 
 
 class Memories(Protocol):

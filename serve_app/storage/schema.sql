@@ -1129,13 +1129,15 @@ create table model_change (
 );
 grant select, update on model_change to fleetmem_maintenance;
 
--- Let the vectors of this transaction be those of p_model; raises FM002 where there are none. Hands
--- p_given back: what depends on it is read afterwards.
-create function enter_model(p_model text, p_given int[]) returns int[]
+-- Let the vectors of this transaction be those of p_model. Raises FM002 where there are none, and
+-- where one of p_tenants has a memory that only the active model has vectors of. Hands p_tenants
+-- back: what depends on them is read afterwards.
+create function enter_model(p_model text, p_tenants int[]) returns int[]
 language plpgsql volatile as $$
 declare
   v_stamp record;
   v_second boolean := false;
+  v_tenant int;
 begin
   select m.name, m.place, m.other into v_stamp from embedding_model m;
   if found then
@@ -1143,6 +1145,12 @@ begin
       v_second := v_stamp.place = 'second_set';
     elsif v_stamp.other = p_model then
       v_second := v_stamp.place = 'public';
+      foreach v_tenant in array coalesce(p_tenants, '{}') loop
+        perform enter_tenant(v_tenant);
+        if exists (select from vectors_owed) then
+          raise exception using errcode = 'FM002', message = 'vectors of this model are missing';
+        end if;
+      end loop;
     else
       raise exception using errcode = 'FM002', message = 'no vectors of this model';
     end if;
@@ -1152,7 +1160,7 @@ begin
   elsif current_setting('search_path') like 'second_set%' then
     perform set_config('search_path', 'public', true);
   end if;
-  return p_given;
+  return p_tenants;
 end $$;
 
 -- Begin to write contents of one tenant with their vectors; raises FM002 unless p_model is the

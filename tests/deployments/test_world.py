@@ -13,7 +13,7 @@ from serve_app.settings import Settings
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.meter import RecordingMeter
 
-MODEL = FakeEmbedder()
+MODEL = FakeEmbedder(Settings().stored_model)
 OPENERS: dict[str, Callable[[Settings], object]] = {
     "embedding_cache_url": lambda settings: share_vectors(MODEL, settings, RecordingMeter()),
     "rate_limit_redis_url": lambda settings: open_limiter(None, settings, RecordingMeter()),  # type: ignore[arg-type]  # no call is made

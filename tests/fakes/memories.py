@@ -109,6 +109,7 @@ class InMemoryMemories:
         changes: MemoryChanges,
         now: datetime,
         chunks: tuple[Chunk, ...] | None,
+        model: str = "",
     ) -> Memory:
         self.require_up()
         row = self.rows.get(before.id)
