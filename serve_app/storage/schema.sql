@@ -1063,7 +1063,17 @@ grant select, insert, delete on memory_words to fleetmem_service;
 -- A second set of vectors, so that a database changes its model while it is searched. Both sets are
 -- tables of one name in two schemas, and a transaction enters the one that its model has made: no
 -- function that ranks needs to know that there are two.
-create schema second_set;
+do $$
+begin
+  if to_regnamespace('second_set') is null then
+    create schema second_set;
+  end if;
+exception
+  when insufficient_privilege then
+    raise exception using errcode = 'insufficient_privilege', message = format(
+      '%I may not create schemas; let a superuser run: create schema second_set authorization %I',
+      current_user, current_user);
+end $$;
 grant usage on schema second_set to fleetmem_service, fleetmem_maintenance;
 
 create table second_set.memory_vectors (

@@ -12,7 +12,8 @@ ROLES: tuple[Role, ...] = ("fleetmem_service", "fleetmem_maintenance")
 WITHOUT_TENANT = {
     "schema_migrations": "which files were applied; no role but the owner may read it",
     "embedding_model": "one row: which model made all vectors",
-    "ann_index": "one row: which vector index is ready",
+    "ann_index": "one row of each set of vectors: which vector index is ready",
+    "model_change": "one row: from which model to which, and how far",
     "index_choice": "one row: which vector index an operator asked for",
     "key_epoch": "one row: a number that grows when any key loses something",
 }
@@ -21,6 +22,7 @@ MORE_POLICIES = {
     "scopes.every_tenant": "maintenance looks for crowded scopes; it may read only",
     "memories.every_tenant": "maintenance looks for crowded scopes; it may read only",
     "memory_vectors.every_tenant": "maintenance looks for large scopes; it may read only",
+    "vectors_owed.every_tenant": "maintenance fills vectors for all tenants; no content",
     "memory_versions.every_tenant": "maintenance keeps versions of what it folds",
     "summary_leases.every_tenant": "who folds which scope; no content",
     "idempotency_keys.every_tenant": "maintenance purges what is old",
@@ -41,7 +43,8 @@ select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'f', 'm') and n.nspname !~ '^(pg_|information_schema)'
   and c.relname <> all ($1::text[])
   and not (c.relrowsecurity and c.relforcerowsecurity and exists (
-    select from pg_policies p where p.tablename = c.relname and p.policyname = 'tenant_rows'
+    select from pg_policies p where p.schemaname = n.nspname and p.tablename = c.relname
+      and p.policyname = 'tenant_rows'
       and p.cmd = 'ALL' and p.permissive = 'PERMISSIVE' and p.roles = '{public}'
       and p.qual = $2 and p.with_check = $2))"""
 
@@ -62,24 +65,25 @@ where contype = 'f' and not exists (
 
 _DETOURS = """
 select 'view ' || relname from pg_class where relkind = 'v'
-  and relnamespace = 'public'::regnamespace
+  and relnamespace in ('public'::regnamespace, 'second_set'::regnamespace)
   and not coalesce(reloptions::text[] @> '{security_invoker=true}', false)
 union all
 select 'function ' || proname from pg_proc where prosecdef
-  and pronamespace = 'public'::regnamespace"""
+  and pronamespace::regnamespace::text in ('public', 'second_set')"""
 
 _POWERS = """
 select rolname || ' has power over others' from pg_roles
 where rolname = any ($1::text[]) and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)
 union all
 select r || ' owns ' || relname from unnest($1::text[]) r join pg_class c
-  on pg_has_role(r, c.relowner, 'member') where c.relnamespace = 'public'::regnamespace
+  on pg_has_role(r, c.relowner, 'member')
+  where c.relnamespace in ('public'::regnamespace, 'second_set'::regnamespace)
 union all
 select 'the service may act as maintenance'
 where pg_has_role('fleetmem_service', 'fleetmem_maintenance', 'member')
 union all
 select r || ' may truncate ' || relname from unnest($1::text[]) r, pg_class c
-where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'second_set'::regnamespace)
   and has_table_privilege(r, c.oid, 'truncate, references, trigger')"""
 
 

@@ -132,7 +132,8 @@ async def test_an_owner_without_power_migrates_serves_and_builds(empty_dsn: str)
     await execute(
         empty_dsn,
         "create extension vector; create role plain_owner login; "
-        "grant all on schema public to plain_owner",
+        "grant all on schema public to plain_owner; "
+        "create schema second_set authorization plain_owner",
     )
     dsn = empty_dsn.replace("fleetmem@", "plain_owner@")
     try:
