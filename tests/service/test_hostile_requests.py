@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serve_app.api.errors import ANSWERS
+from tests.service.hostile_doors import DOORS
 from tests.service.hostile_requests import (
     HAPROXY,
     HOSTILE,
@@ -77,7 +78,7 @@ def name_code(answer: Answer) -> str:
     return PARSER if answer.body == b"Invalid HTTP request received." else OK
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.name)
+@pytest.mark.parametrize("hostile", HOSTILE + DOORS, ids=lambda hostile: hostile.name)
 def test_it_is_answered_as_documented(service: RunningService, hostile: Hostile) -> None:
     answer = exchange(service.port, hostile.request)
     assert (answer.status, name_code(answer)) == (hostile.status, hostile.code), answer.body[:300]
@@ -159,12 +160,12 @@ def test_who_else_answers_is_documented() -> None:
     page = Path(__file__).parents[2] / "docs" / "errors.md"
     section = page.read_text().split("## Answers that are not ours\n")[1].split("\n## ")[0]
     documented = set(re.findall(r"^\| (\d+) \| (?:the )?(\w+) \|", section, re.MULTILINE))
-    seen = {(str(h.status), h.code) for h in HOSTILE if h.code in (HAPROXY, PARSER)}
+    seen = {(str(h.status), h.code) for h in HOSTILE + DOORS if h.code in (HAPROXY, PARSER)}
     assert seen <= documented
 
 
 def test_what_is_promised_is_what_the_table_of_errors_says() -> None:
     statuses = {error.code: answer.status for error, answer in ANSWERS.items()}
-    ours = {(h.code, h.status) for h in HOSTILE if h.code not in (OK, HAPROXY, PARSER)}
+    ours = {(h.code, h.status) for h in HOSTILE + DOORS if h.code not in (OK, HAPROXY, PARSER)}
     assert ours <= statuses.items()
-    assert {h.status for h in HOSTILE if h.code == OK} == {200, 201}
+    assert {h.status for h in HOSTILE + DOORS if h.code == OK} == {200, 201}
