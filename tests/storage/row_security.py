@@ -83,7 +83,8 @@ select 'the service may act as maintenance'
 where pg_has_role('fleetmem_service', 'fleetmem_maintenance', 'member')
 union all
 select r || ' may truncate ' || relname from unnest($1::text[]) r, pg_class c
-where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'second_set'::regnamespace)
+where c.relkind in ('r', 'p')
+  and c.relnamespace in ('public'::regnamespace, 'second_set'::regnamespace)
   and has_table_privilege(r, c.oid, 'truncate, references, trigger')"""
 
 
