@@ -49,11 +49,11 @@ SHOWN_KEYS = [
 ]
 
 KEPT_FOR_KEYS = [
-    # Who may not call is told so before a body or a name is looked at.
+    # Who may not call is told so before fields and names are looked at.
     ("keys without a key", ask("GET", KEYS), 403, "scope"),
     ("a first key over HTTP", send("POST", KEYS, b'{"scopes":["operator"]}'), 403, "scope"),
     ("a key for nothing", send("POST", KEYS, b'{"scopes": []}'), 403, "scope"),
-    ("no JSON for a key", send("POST", KEYS, b"{{"), 403, "scope"),
+    ("no JSON for a key", send("POST", KEYS, b"{{"), 400, "malformed_json"),
     ("a key of SQL", ask("DELETE", KEYS + "/'%3B--"), 403, "scope"),
     ("a key of dots", ask("DELETE", KEYS + "/.."), 403, "scope"),
     ("a key of NUL", ask("DELETE", KEYS + "/%00"), 403, "scope"),
