@@ -7,6 +7,8 @@ from ray import serve
 from deployments.metrics import RayMeter
 from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT
 from deployments.wire import pack, unpack
+from serve_app.core.errors import Unavailable
+from serve_app.embedding.reranking import open_reranker
 from serve_app.embedding.served_models import ServedModels
 from serve_app.settings import load_settings
 
@@ -28,7 +30,9 @@ class Embedding:
     def __init__(self, config: str | None) -> None:
         os.nice(NICENESS)
         self._meter = RayMeter()
-        self._models = ServedModels(load_settings(config), self._meter)
+        settings = load_settings(config)
+        self._models = ServedModels(settings, self._meter)
+        self._reranker = open_reranker(settings, self._meter)
 
     async def embed_queries(self, packed: bytes, model: str) -> bytes:
         """Texts, answered with a unit vector for each, in order, or its own error."""
@@ -40,6 +44,12 @@ class Embedding:
         texts: list[str] = unpack(packed)
         return pack(await (await self._models.find(model)).embed_documents(texts))
 
+    async def rerank(self, packed: bytes) -> bytes:
+        """Questions with their texts, answered with the scores of each, or its own error."""
+        if self._reranker is None:
+            raise Unavailable("this replica has no reranker")
+        return pack(await self._reranker.score_all(unpack(packed)))
+
     async def check_model(self, model: str) -> None:
         """Return when the model answers."""
         await (await self._models.find(model)).check_health()
@@ -48,4 +58,5 @@ class Embedding:
         """Serve's question, once in a second or two: how much work is here."""
         in_flight = self._models.in_flight
         self._meter.gauge("embedding_texts_in_flight", in_flight)
-        return {TEXTS_IN_FLIGHT: in_flight}
+        pairs = self._reranker.in_flight if self._reranker else 0
+        return {TEXTS_IN_FLIGHT: in_flight + pairs}

@@ -80,12 +80,12 @@ class RemoteEmbedder:
         await call_once(self._handle.check_model.remote(self.model), self._timeout)
 
     async def _embed_queries(self, texts: Sequence[str]) -> list[Vector | FleetmemError]:
-        return await _exchange(self._handle.embed_queries, texts, self._timeout, self.model)
+        return await exchange(self._handle.embed_queries, texts, self._timeout, self.model)
 
     async def _embed_documents(
         self, texts: Sequence[str]
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
-        return await _exchange(self._handle.embed_documents, texts, self._timeout, self.model)
+        return await exchange(self._handle.embed_documents, texts, self._timeout, self.model)
 
 
 class RemoteMemories:
@@ -175,13 +175,13 @@ class RemoteMemories:
     async def _search(
         self, searches: Sequence[VectorSearch]
     ) -> list[list[Candidate] | FleetmemError]:
-        return await _exchange(self._handle.search, searches, self._timeout)
+        return await exchange(self._handle.search, searches, self._timeout)
 
     async def _recall(self, searches: Sequence[FusedSearch]) -> list[list[Hit] | FleetmemError]:
-        return await _exchange(self._handle.recall, searches, self._timeout)
+        return await exchange(self._handle.recall, searches, self._timeout)
 
     async def _add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        return await _exchange(self._handle.add, memories, self._timeout)
+        return await exchange(self._handle.add, memories, self._timeout)
 
 
 class RemoteKeys:
@@ -193,7 +193,7 @@ class RemoteKeys:
 
     async def find(self, key_ids: Sequence[str]) -> KeysFound:
         """See ports.Keys."""
-        return await _exchange(self._handle.find_keys, key_ids, self._timeout)
+        return await exchange(self._handle.find_keys, key_ids, self._timeout)
 
     async def touch(self, used: Mapping[str, datetime]) -> None:
         """See ports.Keys."""
@@ -266,7 +266,7 @@ async def ask_models(handle: DeploymentHandle[Any], seconds: float) -> Sequence[
     return await call_until(lambda: handle.stored_models.remote(), seconds)
 
 
-async def _exchange(method: Any, items: Sequence[Any], seconds: float, *others: str) -> Any:
+async def exchange(method: Any, items: Sequence[Any], seconds: float, *others: str) -> Any:
     """The outcomes of a list, both packed; for calls that may run twice."""
     packed = pack(list(items))
     return unpack(await call_until(lambda: method.remote(packed, *others), seconds))

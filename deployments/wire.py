@@ -18,6 +18,7 @@ from serve_app.core.principal import Principal
 from serve_app.core.profiles import FusionWeights
 from serve_app.core.ranking import Candidate, Hit, RankingPolicy, Signals
 from serve_app.core.rate_limits import RateLimit
+from serve_app.core.reranking import RerankQuestion
 from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.core.token_window import Settlement, TokenGrant, TokenRequest
 
@@ -25,6 +26,7 @@ PROTOCOL = 5
 
 PLAIN = (
     *(Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope, VectorSearch),
+    RerankQuestion,
     *(FusedSearch, FusionWeights, Hit, QuestionTime, Signals),
     *(KeyRecord, KeysFound, Principal),
     *(RateLimit, Settlement, TokenGrant, TokenRequest),

@@ -16,6 +16,7 @@ from deployments.handles import (
     RemoteMemories,
     ask_models,
 )
+from deployments.remote_reranker import RemoteReranker
 from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
@@ -61,7 +62,18 @@ def open_ports(
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
         calendar=QuestionDates(),
+        reranker=open_reranker(embedding, settings, meter),
     )
+
+
+def open_reranker(
+    embedding: DeploymentHandle[Any], settings: Settings, meter: Meter
+) -> RemoteReranker | None:
+    """The reranker of the Embedding deployment; None where the settings name none."""
+    if not settings.reranker_model:
+        return None
+    seconds = settings.rerank_deadline_seconds
+    return RemoteReranker(embedding, meter, settings.rerank_candidates, seconds)
 
 
 def share_vectors(embedder: Embedder, settings: Settings, meter: Meter) -> Embedder:

@@ -130,11 +130,18 @@ def index(
 def prepare(
     name: Annotated[str | None, typer.Argument(help="Default: the settings' model.")] = None,
 ) -> None:
-    """Prepare a model for serving: find its weights, verify them, write the graph."""
+    """Prepare a model for serving: find its weights, verify them, write the graph.
+
+    A reranker is fetched from its hub, or tried where it lies.
+    """
     from serve_app.embedding.devices import prepare_for_device
     from serve_app.embedding.registry import find_model
+    from serve_app.embedding.reranking import is_reranker, prepare_reranker
 
     settings = load_settings()
+    if name and is_reranker(name):
+        prepare_reranker(name, settings, _say)
+        return
     spec = find_model(name or settings.stored_model)
     prepare_for_device(spec, settings, _say)
 

@@ -110,6 +110,14 @@ class Settings(BaseSettings):
     )
     recency_half_life_days: float = Field(30.0, gt=0, description="days until recency has halved")
 
+    reranker_model: str = Field(
+        "", description="a reranker of fastembed's, or the path of its folder; empty: none"
+    )
+    rerank_candidates: int = Field(30, ge=1, le=200, description="hits that a reranker is given")
+    rerank_deadline_seconds: float = Field(
+        0.5, gt=0, description="seconds after which a search goes without its reranker"
+    )
+
     session_gap_seconds: float = Field(
         3600.0, gt=0, description="seconds without a memory that end a session without a session_id"
     )

@@ -36,6 +36,10 @@ INSTRUMENTS: dict[str, Instrument] = {
     "embedding_batch_size": Instrument("histogram", "texts of one batch", (), BATCH_BUCKETS),
     "embedding_texts_in_flight": Instrument("gauge", "texts taken on and not answered yet"),
     "embedding_errors": Instrument("counter", "texts that got no vector", ("error",)),
+    "rerank_duration_seconds": Instrument(
+        "histogram", "time of one batch of the reranker", (), LATENCY_BUCKETS
+    ),
+    "searches_reranked": Instrument("counter", "searches that asked for a reranker", ("outcome",)),
     "embedding_cache": Instrument("counter", "look-ups of vectors", ("outcome",)),
     "embedding_shared_cache": Instrument(
         "counter", "vectors looked up in and given to the shared cache", ("outcome",)

@@ -13,6 +13,7 @@ from rich.console import Console
 from serve_app import cli
 from serve_app.local.serving import free_ports
 from serve_app.settings import Settings
+from tests.embedding.tiny_reranker import publish_reranker
 
 
 def fleetmem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,6 +77,13 @@ def test_a_failure_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], 
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert re.search(words, answer.stderr), answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_reranker_in_a_folder_is_tried_where_it_lies(tmp_path: Path) -> None:
+    folder = publish_reranker(tmp_path / "mine")
+    answer = fleetmem("model", "prepare", str(folder))
+    assert answer.returncode == 0, answer.stderr
+    assert f"reranker {folder} is ready" in answer.stderr
 
 
 def test_without_a_key_only_this_machine_is_served(fresh_dsn: str, tmp_path: Path) -> None:

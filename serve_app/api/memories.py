@@ -37,13 +37,15 @@ async def search(
 ) -> SearchResponse:
     """The best memories of an agent and a user, by similarity and recency."""
     query = body.to_query(caller, settings)
+    reranked = await service.search_reranked(query) if body.rerank else None
     results = [
         MemoryResponse.of(
             hit.memory, hit, Explanation.of(hit, query.profile) if body.explain else None
         )
-        for hit in await service.search(query)
+        for hit in (await service.search(query) if reranked is None else reranked.hits)
     ]
-    return SearchResponse(results=results, query=body.query, total=len(results))
+    response = SearchResponse(results=results, query=body.query, total=len(results))
+    return response if reranked is None else response.tell_reranking(reranked)
 
 
 @router.get("/v1/memories/count")

@@ -131,6 +131,9 @@ class SearchRequest(BaseModel):
     include_context: Reach = Field(
         0, description="neighbours of each hit to tell in its `context`, on each side"
     )
+    rerank: Flag = Field(
+        False, description="let the service's reranker order the first hits, if it has the time"
+    )
 
     @model_validator(mode="after")
     def refuse_two_ways(self) -> Self:

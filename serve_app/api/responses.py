@@ -19,6 +19,7 @@ from serve_app.core.memory import Memory, MemoryVersion
 from serve_app.core.page import MemoryPage
 from serve_app.core.profiles import Profile
 from serve_app.core.ranking import Hit, Signals
+from serve_app.core.reranking import Reranked, Skipped
 
 
 class Weights(BaseModel):
@@ -101,6 +102,9 @@ class MemoryResponse(BaseModel):
     context: list["MemoryResponse"] | SkipJsonSchema[None] = Field(
         default=None, exclude_if=is_none, description="what stands beside it, in the order of time"
     )
+    rerank_score: float | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="the reranker's; higher is more relevant"
+    )
 
     @classmethod
     def of(
@@ -134,6 +138,20 @@ class SearchResponse(BaseModel):
     results: list[MemoryResponse]
     query: str
     total: int
+    reranked: bool | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="told where `rerank` was asked for"
+    )
+    rerank_skipped: Skipped | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="why the first ranking was kept"
+    )
+
+    def tell_reranking(self, outcome: Reranked) -> Self:
+        """This answer, with the reranker's scores or why there are none."""
+        for result, score in zip(self.results, outcome.scores or (), strict=False):
+            result.rerank_score = score
+        self.reranked = outcome.scores is not None
+        self.rerank_skipped = outcome.skipped
+        return self
 
 
 class CountResponse(BaseModel):

@@ -15,6 +15,7 @@ from pathlib import Path
 from serve_app.core.errors import PortTaken
 from serve_app.embedding.devices import prepare_for_device
 from serve_app.embedding.registry import find_model
+from serve_app.embedding.reranking import prepare_reranker
 from serve_app.local.postgres import EmbeddedPostgres
 from serve_app.local.ray_process import RayProcess
 from serve_app.local.serving import is_loopback
@@ -52,6 +53,8 @@ def run(
         model = find_model(settings.stored_model)
         progress(f"Preparing the model {model.name}")
         prepare_for_device(model, settings, progress)
+        if settings.reranker_model:
+            prepare_reranker(settings.reranker_model, settings, progress)
         postgres = None if options.database_url else _start_postgres(options, progress, started)
         database_url = options.database_url or _dsn(postgres)
         progress("Migrating the database")

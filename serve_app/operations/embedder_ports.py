@@ -1,10 +1,11 @@
-"""The ports of whatever makes vectors; a part of ports.py."""
+"""The ports of whatever runs a model; a part of ports.py."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Chunk, Vector
+from serve_app.core.reranking import RerankQuestion
 
 
 class Embedder(Protocol):
@@ -47,4 +48,15 @@ class Models(Protocol):
 
     async def refresh(self) -> None:
         """Learn which model is the active one; raises Unavailable."""
+        ...
+
+
+class Reranker(Protocol):
+    """Reads a question and texts together: `candidates` of one search, within `seconds`."""
+
+    candidates: int
+    seconds: float
+
+    async def score(self, question: RerankQuestion, tenant_id: int = 0) -> list[float]:
+        """A finite score of each text in order, higher is better; raises Unavailable."""
         ...

@@ -24,6 +24,7 @@ from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
 from serve_app.operations.embedder_ports import Embedder as Embedder
 from serve_app.operations.embedder_ports import Models
+from serve_app.operations.embedder_ports import Reranker as Reranker
 from serve_app.telemetry import Meter
 
 
@@ -261,6 +262,7 @@ class Ports:
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     calendar: Calendar
+    reranker: Reranker | None = None
 
     @property
     def embedder(self) -> Embedder:

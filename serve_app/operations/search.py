@@ -10,10 +10,17 @@ from serve_app.operations.ports import Ports
 
 
 async def search(ports: Ports, query: SearchQuery) -> list[Hit]:
-    """The best top_k of the scope under the query's profile, best first.
+    """The best top_k of the scope under the query's profile, best first, with their context.
 
     Without weights beyond RankingPolicy's it is the true top_k, else the best of a pool.
     """
+    hits = await find(ports, query)
+    # Asked here, too: most searches want no context, and an await costs.
+    return await add_context(ports, query, hits) if query.context else hits
+
+
+async def find(ports: Ports, query: SearchQuery) -> list[Hit]:
+    """The best top_k as `search` gives them, without context."""
     require_storable(query.text, "query")
     require_storable(query.scope.agent_id, "agent_id")
     require_storable(query.scope.user_id, "user_id")
@@ -29,11 +36,16 @@ async def search(ports: Ports, query: SearchQuery) -> list[Hit]:
         hits = await ports.memories.recall(FusedSearch(nearest, query.text, fusion, time))
     else:
         hits = rank(await ports.memories.search(nearest), now, policy, query.top_k)
-    if query.context and hits:
-        beside = await ports.memories.surround([hit.memory for hit in hits], query.context)
-        hits = [replace(hit, context=near) for hit, near in zip(hits, beside, strict=True)]
     ports.meter.count("memory_operations", operation="search")
     return hits
+
+
+async def add_context(ports: Ports, query: SearchQuery, hits: list[Hit]) -> list[Hit]:
+    """The hits with as many neighbours each as the query wants."""
+    if not (query.context and hits):
+        return hits
+    beside = await ports.memories.surround([hit.memory for hit in hits], query.context)
+    return [replace(hit, context=near) for hit, near in zip(hits, beside, strict=True)]
 
 
 def _read_time(ports: Ports, query: SearchQuery, now: datetime) -> QuestionTime:

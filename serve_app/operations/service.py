@@ -10,6 +10,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.principal import Principal
 from serve_app.core.ranking import Hit
 from serve_app.core.rate_limits import LimitRules
+from serve_app.core.reranking import Reranked
 from serve_app.core.search import SearchQuery
 from serve_app.core.usage import Usage
 from serve_app.operations import (
@@ -18,6 +19,7 @@ from serve_app.operations import (
     read,
     read_usage,
     remember,
+    rerank,
     revise,
     search,
 )
@@ -54,6 +56,10 @@ class Service:
         except ModelChanged:
             await self.ports.models.refresh()
             return await search.search(self.ports, query)
+
+    async def search_reranked(self, query: SearchQuery) -> Reranked:
+        """The same in the order of a reranker, where there is one and it has the time."""
+        return await rerank.search_reranked(self.ports, query)
 
     async def get(self, principal: Principal, memory_id: UUID) -> Memory:
         """One memory of the caller's tenant."""

@@ -7,6 +7,7 @@ from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.recall_contract import RecallContract
+from tests.contracts.reranker_contract import RerankerContract
 from tests.contracts.samples import SCOPE, START
 from tests.contracts.summaries_contract import SummariesContract
 from tests.contracts.tokens_contract import TokensContract
@@ -14,6 +15,7 @@ from tests.contracts.vectors_contract import VectorsContract
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
+from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 from tests.fakes.vector_store import InMemoryVectorStore
@@ -85,3 +87,12 @@ class TestInMemoryLimits(LimitsContract):
 
 class TestInMemoryVectorStore(VectorsContract):
     """Shared vectors in a dictionary."""
+
+
+@pytest.fixture
+def reranker() -> FakeReranker:
+    return FakeReranker()
+
+
+class TestFakeReranker(RerankerContract):
+    """The fake of ports.Reranker."""

@@ -22,6 +22,7 @@ from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.models import OneModel
+from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 
@@ -40,6 +41,7 @@ class World:
     keys: InMemoryKeys = field(default_factory=InMemoryKeys)
     open_allowed: bool = True
     rules: LimitRules = field(default_factory=LimitRules)
+    reranker: FakeReranker | None = None
     ids_given: int = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +55,7 @@ class World:
             clock=lambda: self.now,
             new_id=self.new_id,
             calendar=CALENDAR,
+            reranker=self.reranker,
         )
         self.tokens = InMemoryTokens(self.seconds)
         rules = RuleBook(self.rules, self.limits, self.seconds)
