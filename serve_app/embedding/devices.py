@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from serve_app.core.errors import ConfigurationError
 from serve_app.embedding.engine import Engine
 from serve_app.embedding.registry import ModelSpec, find_model
 from serve_app.embedding.runtime_package import require_one_runtime
@@ -19,6 +20,7 @@ def prepare_for_device(spec: ModelSpec, settings: Settings, progress: "Progress"
     """
     from serve_app.embedding.preparation import prepare_model
 
+    _require_precision(spec, settings)
     directory = settings.model_directory.expanduser()
     prepare_model(spec, directory, progress)
     if settings.embedding_device == "cuda":
@@ -33,6 +35,7 @@ def open_engine(settings: Settings, model: str | None = None) -> "Engine | CudaE
     Raises ModelUnavailable, and ConfigurationError when the device cannot be had.
     """
     spec, directory = find_model(model or settings.stored_model), settings.model_directory
+    _require_precision(spec, settings)
     require_one_runtime(settings.embedding_device)
     if settings.embedding_device == "cuda":
         # Here, for a replica on a processor has no use for what writes graphs.
@@ -40,3 +43,11 @@ def open_engine(settings: Settings, model: str | None = None) -> "Engine | CudaE
 
         return CudaEngine(spec, directory)
     return Engine(spec, directory, settings.embedding_threads)
+
+
+def _require_precision(spec: ModelSpec, settings: Settings) -> None:
+    """Raise ConfigurationError where the device cannot run the model."""
+    if settings.embedding_device == "cuda" and spec.precision != "fp32":
+        raise ConfigurationError(
+            f"{spec.name} runs on the cpu alone; cuda has a precision of its own"
+        )

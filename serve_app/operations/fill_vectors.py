@@ -23,6 +23,9 @@ MOST_UNDER_LOCK = 8
 
 SWITCH_ATTEMPTS = 50
 
+MOST_FAILURES = 3
+"""Batches in a row that fail as a whole before a pass ends: then it is not the texts."""
+
 
 class OwedVectors(Protocol):
     """What filling needs of storage; one filler at a time. Raises DatabaseUnavailable."""
@@ -61,17 +64,18 @@ class OwedVectors(Protocol):
 async def fill(owed: OwedVectors, embedder: Embedder, meter: Meter) -> int:
     """Go once through everything that is owed; returns how many memories got their vectors.
 
-    A text that cannot be embedded is passed over, and stays owed.
+    A text that cannot be embedded is passed over, and stays owed; where none can be, it ends.
     """
-    filled = 0
+    filled = failures = 0
     last: OwedMemory | None = None
-    while batch := await owed.read(last, BATCH):
+    while failures < MOST_FAILURES and (batch := await owed.read(last, BATCH)):
         started = monotonic()
         paid, error = await _fill_batch(owed, embedder, batch)
         await owed.note(len(batch) / max(monotonic() - started, 1e-3), error)
         meter.count("reembed_memories_filled", paid)
         meter.gauge("reembed_memories_owed", await owed.count())
         filled += paid
+        failures = failures + 1 if error and not paid else 0
         last = batch[-1]
     return filled
 

@@ -7,8 +7,12 @@ class OneModel:
     """Implements ports.Models: `embedder` is present, until `refresh` finds that `next` is."""
 
     def __init__(self, embedder: Embedder) -> None:
-        self._present = embedder
+        self._first = self._present = embedder
         self.next = embedder
+
+    def go_back(self) -> None:
+        """The first one is present again."""
+        self._present = self._first
 
     @property
     def present(self) -> Embedder:

@@ -1,9 +1,11 @@
 """Two models' vectors in one database: never compared, never a gap, and a way back."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -219,3 +221,78 @@ async def test_mixed_searches_see_their_own_models_vectors_alone(site: Site) -> 
     unknown = VectorSearch(SCOPE, OLD.vector("cat"), 5, SIMILARITY, LATER, model="third")
     with pytest.raises(ModelChanged):
         await site.memories.search(unknown)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_happens_a_search_sees_its_own_models_vectors(site: Site, seed: int) -> None:
+    """A walk through changes; every search is held to an exact one by the model that asks."""
+    chance = random.Random(seed)
+    contents: dict[UUID, Memory] = {}
+    numbers = iter(range(200))
+    models = {"old": (OLD, 384), "new": (NEW, 64)}
+    present = [OLD.model]
+
+    def active() -> FakeEmbedder:
+        return models[present[0]][0]
+
+    async def write() -> None:
+        number = next(numbers)
+        text = " ".join(chance.choices(["cat", "dog", "mill", "roof", "river", "bird"], k=12))
+        memory = await site.add(number, text, active())
+        contents[memory.id] = memory
+
+    async def rewrite() -> None:
+        before = chance.choice(list(contents.values()))
+        text, by = f"rewritten {next(numbers)} river", active()
+        changes = MemoryChanges(content=text)
+        contents[before.id] = await site.memories.revise(
+            before, changes, LATER, by.chunks(text), by.model
+        )
+
+    async def lose() -> None:
+        memory_id = chance.choice(list(contents))
+        await site.memories.forget(1, memory_id, None)
+        del contents[memory_id]
+
+    async def begin() -> None:
+        other = next(name for name in models if name != present[0])
+        await begin_change(site.owner, other, models[other][1])
+
+    async def fill_some() -> None:
+        other = await site.owed.other_model()
+        if other is not None:
+            await fill(site.owed, models[other][0], site.meter)
+
+    async def cut_over() -> None:
+        other = await site.owed.other_model()
+        if other is not None:
+            await switch(site.owed, models[other][0], site.meter)
+            present[0] = other
+
+    async def end() -> None:
+        await clean_up(site.owner)
+
+    steps = [write, write, write, rewrite, lose, begin, fill_some, cut_over, cut_over, end]
+    for _ in range(60):
+        step = chance.choice(steps) if contents else write
+        await step()
+        for embedder, _dimension in models.values():
+            await _hold(site, embedder, contents, embedder.model == present[0])
+
+
+async def _hold(
+    site: Site, embedder: FakeEmbedder, contents: dict[UUID, Memory], is_active: bool
+) -> None:
+    asked = VectorSearch(
+        SCOPE, embedder.vector("cat river"), 50, SIMILARITY, LATER, model=embedder.model
+    )
+    try:
+        found = await site.memories.search(asked)
+    except ModelChanged:
+        assert not is_active
+        return
+    assert {candidate.memory.id for candidate in found} == set(contents)
+    for candidate in found:
+        chunks = embedder.chunks(candidate.memory.content)
+        exact = max(float(chunk.vector @ asked.vector) for chunk in chunks)
+        assert candidate.similarity == pytest.approx(exact, abs=2e-3)
