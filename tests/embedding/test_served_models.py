@@ -1,12 +1,11 @@
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from serve_app.core.errors import ConfigurationError
 from serve_app.embedding import served_models
 from serve_app.embedding.served_models import ServedModels
-from serve_app.settings import Settings
+from serve_app.settings import Settings, load_settings
 from tests.fakes.meter import RecordingMeter
 
 
@@ -31,8 +30,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
 
 
 async def test_another_model_is_opened_once_and_shares_the_thread(opened: list[Opened]) -> None:
-    models = ServedModels(Settings(model_directory=Path("x")), RecordingMeter())
-    own = Settings().stored_model
+    models = ServedModels(load_settings(), RecordingMeter())
+    own = load_settings().stored_model
     assert [o.model for o in opened] == [own]
     found = await asyncio.gather(*(models.find("other") for _ in range(5)), models.find(own))
     assert [o.model for o in opened] == [own, "other"]
@@ -42,7 +41,7 @@ async def test_another_model_is_opened_once_and_shares_the_thread(opened: list[O
 
 
 async def test_a_model_that_cannot_be_opened_is_tried_again(opened: list[Opened]) -> None:
-    models = ServedModels(Settings(), RecordingMeter())
+    models = ServedModels(load_settings(), RecordingMeter())
     for _ in range(2):
         with pytest.raises(ConfigurationError):
             await models.find("missing")

@@ -70,7 +70,7 @@ class Site:
         await fill(self.owed, NEW, self.meter)
 
     async def count(self, table: str) -> int:
-        return await self.owner.fetchval(f"select count(*) from {table}")  # noqa: S608  # our own
+        return await self.owner.fetchval(f"select count(*) from {table}") or 0  # noqa: S608  # our own
 
 
 @pytest.fixture
