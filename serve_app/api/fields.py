@@ -109,5 +109,12 @@ Moment = Annotated[
 ]
 """A moment with a time zone."""
 
-Cursor = Annotated[UUID, BeforeValidator(_read_cursor), WithJsonSchema({"type": "string"})]
+CURSOR = "^[A-Za-z0-9_-]{22}$"
+"""What `write_cursor` writes of 16 bytes."""
+
+Cursor = Annotated[
+    UUID,
+    BeforeValidator(_read_cursor),
+    WithJsonSchema({"type": "string", "pattern": CURSOR}),
+]
 """Where the page before ended."""

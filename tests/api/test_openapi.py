@@ -1,11 +1,16 @@
 import re
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from serve_app.api.errors import ANSWERS
+from serve_app.api.fields import CURSOR, Cursor, write_cursor
 from serve_app.api.openapi import NOBODYS, find_errors
 from serve_app.asgi import create_api
 from serve_app.metering import PrometheusMeter
@@ -89,6 +94,12 @@ def test_every_error_of_the_table_is_some_operations_or_nobodys():
 def test_a_change_is_not_described_as_nullable(api: FastAPI):
     assert all("anyOf" not in field for field in properties(api, "MemoryPatch").values())
     assert properties(api, "MemoryPatch")["content"]["maxLength"] == 8000
+
+
+@given(number=st.integers(0, 2**128 - 1), text=st.from_regex(CURSOR, fullmatch=True))
+def test_what_a_cursor_looks_like_is_what_is_read(number: int, text: str):
+    assert re.match(CURSOR, write_cursor(UUID(int=number)))
+    assert TypeAdapter(Cursor).validate_python(text.rstrip("\n"))
 
 
 def test_a_batch_describes_its_items(api: FastAPI):
