@@ -105,12 +105,13 @@ def _load(folder: Path, fleet: Fleet) -> list[Caller]:
     say(f"Loading {fleet.tenants:,} tenants")
     server = EmbeddedPostgres(folder).start()
     try:
-        return asyncio.run(_fill(server.dsn, fleet))
+        return asyncio.run(fill(server.dsn, fleet))
     finally:
         server.stop()
 
 
-async def _fill(dsn: str, fleet: Fleet) -> list[Caller]:
+async def fill(dsn: str, fleet: Fleet) -> list[Caller]:
+    """Fill a database with a fleet; the callers that have keys."""
     await prepare_database(dsn, load_settings().embedding_model, DIMENSION)
     scopes = fleet.tenants * AGENTS
     even = make_even_rows(scopes * MEMORIES, scopes, seed=1)
