@@ -40,14 +40,14 @@ class GatedPairs:
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
-        self.batches: list[int] = []
+        self.batches: list[list[int]] = []
         self.broken: str | None = None
         self.value: float | None = None
 
     def rerank_pairs(self, pairs: list[Pair], batch_size: int) -> Iterable[float]:
         self.entered.set()
         assert self.gate.wait(30)
-        self.batches.append(len(pairs))
+        self.batches.append([len(text) for _, text in pairs])
         if any(text == self.broken for _, text in pairs):
             raise RuntimeError("the runtime broke")
         return [float(len(text)) if self.value is None else self.value for _, text in pairs]
@@ -137,10 +137,12 @@ def test_without_a_name_there_is_none(meter: RecordingMeter) -> None:
 async def test_pairs_of_all_questions_run_together(
     encoder: CrossEncoder, pairs: GatedPairs, meter: RecordingMeter
 ) -> None:
-    questions = [question(*("x" * n for n in range(5))), question(*("x" * n for n in range(20)))]
-    scores = await encoder.score_all(questions)
-    assert scores == [[float(n) for n in range(5)], [float(n) for n in range(20)]]
-    assert pairs.batches == [BATCH_PAIRS, 25 - BATCH_PAIRS]
+    lengths = [[9, 1, 5], list(range(20, 0, -1))]
+    questions = [question(*("x" * length for length in row)) for row in lengths]
+    assert await encoder.score_all(questions) == [[float(n) for n in row] for row in lengths]
+    # The shortest first, for a batch is padded to its longest.
+    shortest = sorted(lengths[0] + lengths[1])
+    assert pairs.batches == [shortest[:BATCH_PAIRS], shortest[BATCH_PAIRS:]]
     assert encoder.in_flight == 0
 
 
@@ -157,7 +159,7 @@ async def test_time_that_runs_out_ends_the_work(pairs: GatedPairs, meter: Record
     late, good = await encoder.score_all([question(*many, seconds=2), question("xyz")])
     assert isinstance(late, DeadlineExceeded)
     assert good == [3.0]
-    assert pairs.batches == [BATCH_PAIRS, BATCH_PAIRS, 1]
+    assert [len(batch) for batch in pairs.batches] == [BATCH_PAIRS, BATCH_PAIRS, 1]
 
 
 async def test_a_text_that_breaks_the_model_fails_its_batch_alone(
