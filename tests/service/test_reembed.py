@@ -85,12 +85,14 @@ def search(client: httpx.Client, scope: dict[str, str], question: str) -> list[s
 
 
 def test_there_and_back_under_load(service: RunningService) -> None:
+    # What is not episodic is never folded into a summary meanwhile.
     scope = {"agent_id": f"reembed-{uuid4()}", "user_id": "reader"}
+    lasting = scope | {"memory_type": "semantic"}
     writing = scope | {"user_id": "writer"}
     with service.client() as client:
         contents = [f"The {beast} rests at the {place}" for beast in BEASTS for place in PLACES]
         for content in contents:
-            client.post("/v1/memories", json=scope | {"content": content}).raise_for_status()
+            client.post("/v1/memories", json=lasting | {"content": content}).raise_for_status()
         old = {question: search(client, scope, question) for question in QUESTIONS}
 
     def ask_one(client: httpx.Client, number: int) -> tuple[str, list[str]]:
