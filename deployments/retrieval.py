@@ -7,6 +7,7 @@ from ray import serve
 
 from deployments.key_methods import KeyMethods
 from deployments.metrics import RayMeter
+from deployments.ranking_methods import RankingMethods
 from deployments.schedule import Schedule
 from deployments.wire import pack, unpack
 from serve_app.core.memory import (
@@ -24,9 +25,11 @@ from serve_app.core.usage import Usage
 from serve_app.settings import load_settings
 from serve_app.storage.connection import acquired, open_pool, pool_usage
 from serve_app.storage.keys import PostgresKeys, require_keys
+from serve_app.storage.languages import require_language
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import read_stamp, require_model
+from serve_app.storage.ranking_defaults import PostgresRankingDefaults
 from serve_app.storage.tokens import PostgresTokens
 
 POOL_GAUGE_SECONDS = 1.0
@@ -48,7 +51,7 @@ POOL_GAUGE_SECONDS = 1.0
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
 )
-class Retrieval(KeyMethods):
+class Retrieval(KeyMethods, RankingMethods):
     """Ready once the pool has its connections; a database that goes away later is 503."""
 
     async def __init__(self, config: str | None) -> None:
@@ -57,8 +60,10 @@ class Retrieval(KeyMethods):
         async with acquired(self._pool) as connection:
             await require_model(connection, settings.stored_model)
             await require_keys(connection, settings.open_allowed)
+            await require_language(connection, settings.search_language)
         self._memories = PostgresMemories(self._pool, settings)
         self.keys = PostgresKeys(self._pool)
+        self.defaults = PostgresRankingDefaults(self._pool)
         self._tokens = PostgresTokens(self._pool)
         self._limits = PostgresLimits(self._pool)
         self._meter = RayMeter()

@@ -17,6 +17,7 @@ from deployments.handles import (
     ask_models,
 )
 from deployments.remote_reranker import RemoteReranker
+from deployments.ranking_handle import RemoteRankingDefaults
 from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder
@@ -24,6 +25,7 @@ from serve_app.embedding.registry import find_model
 from serve_app.embedding.shared_cache import SharedCache
 from serve_app.embedding.sharing import SharingEmbedder
 from serve_app.language.dates import QuestionDates
+from serve_app.operations.default_book import DefaultBook
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
@@ -104,6 +106,7 @@ def open_service(
         open_ports(embedding, retrieval, settings, meter),
         Registry(keys, _now, os.urandom),
         KeyRing(keys, _now, time.monotonic, settings.open_allowed),
+        DefaultBook(RemoteRankingDefaults(retrieval), time.monotonic),
         open_limiter(retrieval, settings, meter),
     )
 

@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from serve_app.api import batch, health, keys, memories, tenants, usage, versions
+from serve_app.api import batch, health, keys, memories, ranking_defaults, tenants, usage, versions
 from serve_app.api.access import Access
 from serve_app.api.admission import Admission
 from serve_app.api.answer_headers import AnswerHeaders
@@ -33,7 +33,7 @@ from serve_app.telemetry import Meter
 
 ROUTERS = (
     *(health.router, batch.router, memories.router, versions.router),
-    *(keys.router, tenants.router, usage.router),
+    *(keys.router, tenants.router, usage.router, ranking_defaults.router),
 )
 
 HOT = (memories.search, memories.remember)

@@ -23,6 +23,12 @@ from serve_app.key_commands import keys, tenants
 from serve_app.limit_commands import LIMITS_EXAMPLE, limit_tenant
 from serve_app.local.postgres_binaries import default_data_directory
 from serve_app.local.serving import is_loopback
+from serve_app.ranking_commands import (
+    LANGUAGE_EXAMPLE,
+    RANKING_EXAMPLE,
+    change_language,
+    rank_tenant,
+)
 from serve_app.reembed_commands import reembed
 from serve_app.settings import IndexKind, load_settings
 
@@ -35,6 +41,8 @@ app = typer.Typer(
 models = typer.Typer(help="Embedding models.", no_args_is_help=True)
 app.add_typer(models, name="model")
 tenants.command("limits", epilog=LIMITS_EXAMPLE)(limit_tenant)
+tenants.command("ranking", epilog=RANKING_EXAMPLE)(rank_tenant)
+tenants.command("language", epilog=LANGUAGE_EXAMPLE)(change_language)
 app.add_typer(tenants, name="tenant")
 app.add_typer(keys, name="key")
 app.add_typer(evaluations, name="eval")

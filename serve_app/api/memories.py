@@ -36,7 +36,10 @@ async def search(
     body: SearchRequest, service: Serving, caller: Reader, settings: Knobs
 ) -> SearchResponse:
     """The best memories of an agent and a user, by similarity and recency."""
-    query = body.to_query(caller, settings)
+    usual = None
+    if body.leaves_profile:
+        usual = await service.defaults.find_profile(caller.tenant_id, body.agent_id)
+    query = body.to_query(caller, settings, usual)
     reranked = await service.search_reranked(query) if body.rerank else None
     results = [
         MemoryResponse.of(

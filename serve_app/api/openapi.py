@@ -109,7 +109,7 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
         found |= OF_A_CALLER
     if takes_input:
         found |= {InvalidInput}
-    if method in ("post", "patch"):
+    if method in ("post", "patch", "put"):
         found |= OF_A_BODY
     if "{memory_id}" in path:
         found |= OF_A_MEMORY

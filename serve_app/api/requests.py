@@ -125,7 +125,8 @@ class SearchRequest(BaseModel):
     importance_weight: Weight = Field(0.0, description="weight of importance (0 to 1)")
     explain: Flag = Field(False, description="tell every signal of every score")
     profile: ProfileName | None = Field(
-        None, description="how to rank; the service's default, if not given"
+        None,
+        description="how to rank; the agent's, else the tenant's, else the service's default",
     )
     weights: GivenWeights | None = Field(None, description="instead of the profile's own")
     include_context: Reach = Field(
@@ -151,22 +152,29 @@ class SearchRequest(BaseModel):
             )
         return self
 
-    def to_query(self, principal: Principal, settings: Settings) -> SearchQuery:
-        """The query in the words of the core; the settings fill what was not sent."""
+    @property
+    def leaves_profile(self) -> bool:
+        """Whether somebody else chooses how to rank: the agent, its tenant or the settings."""
+        return self.profile is None and not self.model_fields_set & MEMEX_WEIGHTS
+
+    def to_query(
+        self, principal: Principal, settings: Settings, usual_profile: str | None = None
+    ) -> SearchQuery:
+        """The query in the words of the core; what was not sent is the usual, or the settings'."""
         return SearchQuery(
             scope=Scope(principal.tenant_id, self.agent_id, self.user_id),
             text=self.query,
             top_k=self.top_k if "top_k" in self.model_fields_set else settings.default_top_k,
-            profile=self._choose_profile(settings),
+            profile=self._choose_profile(settings, usual_profile or settings.default_profile),
             kind=Kind(self.memory_type) if self.memory_type else None,
             as_of=self.as_of,
             context=self.include_context,
         )
 
-    def _choose_profile(self, settings: Settings) -> Profile:
+    def _choose_profile(self, settings: Settings, usual: str) -> Profile:
         """The profile that was named; decay where only its weights were sent."""
         sent = self.model_fields_set
-        name = self.profile or (DECAY if sent & MEMEX_WEIGHTS else settings.default_profile)
+        name = self.profile or (usual if self.leaves_profile else DECAY)
         profile = PROFILES[name]
         if name == DECAY:
             alpha = self.alpha if "alpha" in sent else settings.default_alpha

@@ -21,6 +21,7 @@ from serve_app.local.ray_process import RayProcess
 from serve_app.local.serving import is_loopback
 from serve_app.settings import Settings
 from serve_app.storage.keys import require_keys_of
+from serve_app.storage.languages import require_language_of
 from serve_app.storage.migrate import list_models, prepare_database
 
 WATCH_SECONDS = 0.5
@@ -66,6 +67,7 @@ def run(
         # Before Ray starts: it would take its time to say the same.
         open_allowed = is_loopback(options.host) or settings.insecure_open
         needs_key = asyncio.run(require_keys_of(owner_url, open_allowed))
+        asyncio.run(require_language_of(owner_url, settings.search_language))
         progress("Starting Ray and the application (10 to 30 seconds)")
         ray = RayProcess(options.host, options.port, options.data_directory / "ray.log")
         started.callback(ray.stop)

@@ -18,6 +18,7 @@ from serve_app.core.memory import (
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate, Hit
+from serve_app.core.ranking_default import RankingDefault
 from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.core.summary import SummaryRules
 from serve_app.core.token_window import TokenGrant, TokenRequest
@@ -228,6 +229,29 @@ class TenantLimits(Protocol):
 
     async def usage(self, tenant_id: int) -> Usage:
         """What the tenant holds and may hold; zeros for one that never wrote."""
+        ...
+
+
+class RankingDefaults(Protocol):
+    """What tenants and agents chose for requests that do not choose; raises Unavailable."""
+
+    async def profiles(self) -> Mapping[tuple[int, str], str]:
+        """Names of profiles by tenant and agent, of all who chose one."""
+        ...
+
+    async def list(self, tenant_id: int) -> list[RankingDefault]:
+        """All of one tenant, its own first, then by agent."""
+        ...
+
+    async def put(self, tenant_id: int, default: RankingDefault) -> None:
+        """Set one in the place of what its agent had.
+
+        Raises InvalidInput for a language that the database does not know, or too many.
+        """
+        ...
+
+    async def drop(self, tenant_id: int, agent_id: str) -> None:
+        """Take one away; no error where there is none."""
         ...
 
 

@@ -23,6 +23,7 @@ from serve_app.operations import (
     revise,
     search,
 )
+from serve_app.operations.default_book import DefaultBook
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.ports import Ports
@@ -33,12 +34,14 @@ from serve_app.operations.registry import Registry
 class Service:
     """What fleetmem does, whoever asks and however they came in.
 
-    `key_ring` tells who asks, `registry` makes and ends tenants and keys.
+    `key_ring` tells who asks, `registry` makes and ends tenants and keys, `defaults` knows how
+    those rank who do not say.
     """
 
     ports: Ports
     registry: Registry
     key_ring: KeyRing
+    defaults: DefaultBook
     limiter: Limiter | None = None
 
     async def remember(self, draft: MemoryDraft) -> Memory:

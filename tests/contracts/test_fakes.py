@@ -6,6 +6,7 @@ from serve_app.core.usage import Quota
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.ranking_defaults_contract import RankingDefaultsContract
 from tests.contracts.recall_contract import RecallContract
 from tests.contracts.reranker_contract import RerankerContract
 from tests.contracts.samples import SCOPE, START
@@ -16,6 +17,7 @@ from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.reranker import FakeReranker
+from tests.fakes.ranking_defaults import InMemoryRankingDefaults
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 from tests.fakes.vector_store import InMemoryVectorStore
@@ -40,6 +42,11 @@ def keys() -> InMemoryKeys:
 @pytest.fixture
 def limits(memories: InMemoryMemories) -> InMemoryLimits:
     return InMemoryLimits(memories)
+
+
+@pytest.fixture
+def defaults() -> InMemoryRankingDefaults:
+    return InMemoryRankingDefaults()
 
 
 @pytest.fixture
@@ -83,6 +90,10 @@ class TestInMemoryTokens(TokensContract):
 
 class TestInMemoryLimits(LimitsContract):
     """Quotas in a dictionary."""
+
+
+class TestInMemoryRankingDefaults(RankingDefaultsContract):
+    """Defaults in a dictionary."""
 
 
 class TestInMemoryVectorStore(VectorsContract):

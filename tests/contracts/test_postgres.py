@@ -19,11 +19,13 @@ from serve_app.storage.connection import open_pool
 from serve_app.storage.keys import PostgresKeys
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
+from serve_app.storage.ranking_defaults import PostgresRankingDefaults
 from serve_app.storage.summaries import PostgresSummaries
 from serve_app.storage.tokens import PostgresTokens
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.ranking_defaults_contract import RankingDefaultsContract
 from tests.contracts.recall_contract import RecallContract
 from tests.contracts.samples import SCOPE, sample, store
 from tests.contracts.summaries_contract import SummariesContract
@@ -80,6 +82,11 @@ async def limits(pool: asyncpg.Pool, other_tenant: None) -> PostgresLimits:
 
 
 @pytest.fixture
+def defaults(pool: asyncpg.Pool, other_tenant: None) -> PostgresRankingDefaults:
+    return PostgresRankingDefaults(pool)
+
+
+@pytest.fixture
 def set_quota(limits: PostgresLimits) -> SetQuota:
     async def set_quota(quota: Quota) -> None:
         await limits.change(SCOPE.tenant_id, OwnLimits(quota=quota))
@@ -102,6 +109,10 @@ class TestPostgresSummaries(SummariesContract):
 
 class TestPostgresKeys(KeysContract):
     """Tenants and keys in Postgres."""
+
+
+class TestPostgresRankingDefaults(RankingDefaultsContract):
+    """Defaults in Postgres."""
 
 
 class TestPostgresTokens(TokensContract):

@@ -9,6 +9,7 @@ from serve_app.core.identity import uuid7
 from serve_app.core.memory import EmbeddedMemory, Memory, MemoryDraft, Scope
 from serve_app.core.rate_limits import LimitRules
 from serve_app.language.dates import QuestionDates
+from serve_app.operations.default_book import DefaultBook
 from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.limit import Limiter
 from serve_app.operations.limit_rules import RuleBook
@@ -23,6 +24,7 @@ from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.models import OneModel
 from tests.fakes.reranker import FakeReranker
+from tests.fakes.ranking_defaults import InMemoryRankingDefaults
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 
@@ -47,6 +49,7 @@ class World:
     def __post_init__(self) -> None:
         self.summaries = InMemorySummaries(self.memories, lambda: self.now)
         self.limits = InMemoryLimits(self.memories)
+        self.defaults = InMemoryRankingDefaults()
         self.ports = Ports(
             memories=self.memories,
             models=OneModel(self.embedder),
@@ -62,7 +65,8 @@ class World:
         self.limiter = Limiter(rules, self.tokens, self.meter, self.seconds)
         registry = Registry(self.keys, lambda: self.now, self.new_entropy)
         self.key_ring = KeyRing(self.keys, lambda: self.now, self.monotonic, self.open_allowed)
-        self.service = Service(self.ports, registry, self.key_ring, self.limiter)
+        defaults = DefaultBook(self.defaults, self.seconds)
+        self.service = Service(self.ports, registry, self.key_ring, defaults, self.limiter)
 
     def seconds(self) -> float:
         """The time as a limiter tells it."""

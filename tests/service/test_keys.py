@@ -36,7 +36,7 @@ class Replica:
         self.registry = Registry(self.keys, lambda: world.now, world.new_entropy)
         self.ring = KeyRing(self.keys, lambda: world.now, world.monotonic, open_allowed=False)
         ports = replace(world.ports, memories=PostgresMemories(pool, settings))
-        service = Service(ports, self.registry, self.ring)
+        service = Service(ports, self.registry, self.ring, world.service.defaults)
         self.app: ASGIApp = create_asgi_app(service, settings, PrometheusMeter(), world.meter)
 
     def client(self, key: str) -> httpx.AsyncClient:

@@ -31,6 +31,7 @@ MORE_POLICIES = {
     "tenants.tenants_of_asked_keys": "a checked key tells whether its tenant is suspended",
     "tenants.operator_rows": "an operator makes and suspends tenants",
     "tenant_limits.operator_rows": "the limits of all tenants are read at once; it may read only",
+    "ranking_defaults.operator_rows": "the profiles of all tenants are read at once; read only",
     "token_windows.every_tenant": "maintenance deletes windows that are over; counts only",
     "tenant_usage.every_tenant": "maintenance tells how full tenants are; it may read only",
 }
