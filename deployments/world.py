@@ -16,8 +16,8 @@ from deployments.handles import (
     RemoteMemories,
     ask_models,
 )
-from deployments.remote_reranker import RemoteReranker
 from deployments.ranking_handle import RemoteRankingDefaults
+from deployments.remote_reranker import RemoteReranker
 from serve_app.core.errors import ConfigurationError
 from serve_app.core.identity import uuid7
 from serve_app.embedding.cache import CachedEmbedder

@@ -35,10 +35,10 @@ class PostgresRankingDefaults:
             await _require_known(connection, default.language)
             chosen = (default.agent_id, default.profile, default.language)
             await connection.execute(query("set_ranking_default"), tenant_id, *chosen)
-            count: int = await connection.fetchval(
-                "select count(*) from ranking_defaults where tenant_id = $1", tenant_id
+            is_over = await connection.fetchval(
+                "select count(*) > $2 from ranking_defaults where tenant_id = $1", tenant_id, MOST
             )
-            if count > MOST:
+            if is_over:
                 raise InvalidInput(f"at most {MOST} defaults fit; delete one", "agent_id")
 
     async def drop(self, tenant_id: int, agent_id: str) -> None:

@@ -16,8 +16,8 @@ from tests.contracts.vectors_contract import VectorsContract
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
-from tests.fakes.reranker import FakeReranker
 from tests.fakes.ranking_defaults import InMemoryRankingDefaults
+from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 from tests.fakes.vector_store import InMemoryVectorStore

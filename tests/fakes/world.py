@@ -23,8 +23,8 @@ from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.models import OneModel
-from tests.fakes.reranker import FakeReranker
 from tests.fakes.ranking_defaults import InMemoryRankingDefaults
+from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
 from tests.fakes.tokens import InMemoryTokens
 
