@@ -119,5 +119,6 @@ def _embed(
         at = START + timedelta(minutes=number)
         memory = Memory(uuid7(at, random.bytes(10)), scope, content, Kind.EPISODIC, 0.5, at, at, at)
         memory = replace(memory, session_id=f"session-{number // PER_SESSION}")
-        made.append(EmbeddedMemory(memory, (Chunk(0, len(content), vector),), "bench"))
+        chunk = Chunk(0, len(content), vector)
+        made.append(EmbeddedMemory(memory, (chunk,), load_settings().stored_model))
     return made
