@@ -1,4 +1,4 @@
-"""Remote adapters of the ports: with ranking_handle.py the only `.remote(` of the house.
+"""Remote adapters of the ports: with once_handle.py and ranking_handle.py all `.remote(` there is.
 
 Every remote failure is translated here. Calls that may safely run twice are retried while their
 deadline lasts: reads, embeddings, and adding memories (an id is stored once).

@@ -19,6 +19,7 @@ from serve_app.operations.summarise import summarise
 from serve_app.settings import load_settings
 from serve_app.storage.ann_index import tend_indexes
 from serve_app.storage.connection import acquired, open_pool, owner_connection
+from serve_app.storage.once import purge_outcomes
 from serve_app.storage.owed_vectors import PostgresOwed
 from serve_app.storage.roles import owns_tables
 from serve_app.storage.summaries import PostgresSummaries
@@ -27,6 +28,9 @@ from serve_app.storage.tokens import PostgresTokens
 FILL_SECONDS = 1.0
 
 logger = logging.getLogger("fleetmem.maintenance")
+
+PURGE_SECONDS = 600.0
+"""Between two looks for idempotency keys that are old enough to go."""
 
 
 WINDOWS_SECONDS = 300.0
@@ -63,6 +67,7 @@ class Maintenance:
         if self._settings.summarization_enabled:
             self._schedule.every(self._settings.summarization_interval_seconds, self._summarise)
         self._schedule.every(WINDOWS_SECONDS, PostgresTokens(self._pool).forget_idle)
+        self._schedule.every(PURGE_SECONDS, self._purge_outcomes)
         async with owner_connection(self._settings) as connection:
             may_build = await owns_tables(connection)
         if may_build:
@@ -93,6 +98,9 @@ class Maintenance:
                 model = await owed.other_model() if alone else None
                 if model is not None:
                     await fill(owed, self._ports.models.find(model), self._meter)
+
+    async def _purge_outcomes(self) -> None:
+        await purge_outcomes(self._pool, self._settings.idempotency_hours)
 
     async def _tend_index(self) -> None:
         async with owner_connection(self._settings) as connection:

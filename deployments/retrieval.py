@@ -22,6 +22,8 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenRequest
 from serve_app.core.usage import Usage
+from serve_app.core.writing import IdempotencyKey, Written
+from serve_app.operations.ports import Outcomes
 from serve_app.settings import load_settings
 from serve_app.storage.connection import acquired, open_pool, pool_usage
 from serve_app.storage.keys import PostgresKeys, require_keys
@@ -29,6 +31,7 @@ from serve_app.storage.languages import require_language
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import read_stamp, require_model
+from serve_app.storage.once import PostgresOnce
 from serve_app.storage.ranking_defaults import PostgresRankingDefaults
 from serve_app.storage.tokens import PostgresTokens
 
@@ -62,6 +65,7 @@ class Retrieval(KeyMethods, RankingMethods):
             await require_keys(connection, settings.open_allowed)
             await require_language(connection, settings.search_language)
         self._memories = PostgresMemories(self._pool, settings)
+        self._once = PostgresOnce(self._pool, self._memories)
         self.keys = PostgresKeys(self._pool)
         self.defaults = PostgresRankingDefaults(self._pool)
         self._tokens = PostgresTokens(self._pool)
@@ -148,6 +152,37 @@ class Retrieval(KeyMethods, RankingMethods):
             stamp = await read_stamp(connection)
         assert stamp is not None  # or this replica would not have started
         return stamp.names
+
+    async def recall_once(self, key: IdempotencyKey) -> Outcomes | None:
+        """What was written under a key."""
+        return await self._once.recall(key)
+
+    async def add_once(self, key: IdempotencyKey, packed: bytes, size: int) -> Outcomes:
+        """Store EmbeddedMemories at their places, once."""
+        memories: dict[int, EmbeddedMemory] = unpack(packed)
+        return await self._once.add(key, memories, size)
+
+    async def revise_once(
+        self,
+        key: IdempotencyKey,
+        before: Memory,
+        changes: MemoryChanges,
+        now: datetime,
+        chunks: tuple[Chunk, ...] | None,
+        model: str,
+    ) -> Written:
+        """Change one memory, once."""
+        return await self._once.revise(key, before, changes, now, chunks, model)
+
+    async def forget_once(
+        self,
+        key: IdempotencyKey,
+        memory_id: UUID,
+        agent_id: str | None,
+        expected: frozenset[int] | None,
+    ) -> bool:
+        """Delete one memory, once."""
+        return await self._once.forget(key, memory_id, agent_id, expected)
 
     async def check_database(self) -> None:
         """Return when the database answers."""

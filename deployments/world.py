@@ -16,6 +16,7 @@ from deployments.handles import (
     RemoteMemories,
     ask_models,
 )
+from deployments.once_handle import RemoteOnce
 from deployments.ranking_handle import RemoteRankingDefaults
 from deployments.remote_reranker import RemoteReranker
 from serve_app.core.errors import ConfigurationError
@@ -53,6 +54,7 @@ def open_ports(
 
     return Ports(
         memories=RemoteMemories(retrieval, meter, timeout),
+        once=RemoteOnce(retrieval, timeout),
         models=PresentModel(
             settings.stored_model,
             lambda: ask_models(retrieval, timeout),

@@ -182,6 +182,10 @@ class Settings(BaseSettings):
         None, description="Redis that counts calls instead of Postgres; environment only"
     )
 
+    idempotency_hours: int = Field(
+        24, ge=1, description="hours for which an idempotency key is known at least"
+    )
+
     allowed_hosts: str | None = Field(
         None,
         description="host names by commas, `*.` for all below, `*` for any; "

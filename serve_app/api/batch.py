@@ -2,33 +2,40 @@
 
 from fastapi import APIRouter
 from pydantic import ValidationError
+from starlette.responses import Response
 
 from serve_app.api.bodies import BatchRoute
 from serve_app.api.caller import Serving, Writer
+from serve_app.api.idempotency import REPLAYED, REPLAYED_HEADER, Once
 from serve_app.api.problems import describe_problem, refuse_fields
 from serve_app.api.requests import BatchItem, BatchRequest
 from serve_app.api.responses import BatchOutcome, BatchResponse, MemoryResponse
 from serve_app.core.errors import FleetmemError
-from serve_app.core.memory import Memory, MemoryDraft
+from serve_app.core.memory import MemoryDraft
 from serve_app.core.principal import Principal
+from serve_app.core.writing import Written
 
 router = APIRouter(route_class=BatchRoute, tags=["memories"])
 
 
-@router.post("/v1/memories/batch")
-async def remember_many(body: BatchRequest, service: Serving, caller: Writer) -> BatchResponse:
+@router.post("/v1/memories/batch", responses={200: {"headers": REPLAYED_HEADER}})
+async def remember_many(
+    body: BatchRequest, service: Serving, caller: Writer, once: Once, response: Response
+) -> BatchResponse:
     """Store up to 1,000 memories; the outcomes stand in the order of the request."""
     readings = [_read_draft(item, caller) for item in body.memories]
     drafts = [reading for reading in readings if isinstance(reading, MemoryDraft)]
-    stored = iter(await service.remember_many(drafts) if drafts else [])
+    stored = iter(await service.remember_many(drafts, once) if drafts else [])
     outcomes = [
         next(stored) if isinstance(reading, MemoryDraft) else reading for reading in readings
     ]
-    created = sum(isinstance(outcome, Memory) for outcome in outcomes)
+    written = [outcome for outcome in outcomes if isinstance(outcome, Written)]
+    if written and all(each.is_replayed for each in written):
+        response.headers[REPLAYED] = "true"
     return BatchResponse(
         results=[_tell(outcome) for outcome in outcomes],
-        created=created,
-        failed=len(outcomes) - created,
+        created=len(written),
+        failed=len(outcomes) - len(written),
     )
 
 
@@ -39,8 +46,8 @@ def _read_draft(item: object, caller: Principal) -> MemoryDraft | FleetmemError:
         return refuse_fields([dict(fault) for fault in error.errors()], BatchItem.model_fields)
 
 
-def _tell(outcome: Memory | FleetmemError) -> BatchOutcome:
-    if isinstance(outcome, Memory):
-        return BatchOutcome(status=201, memory=MemoryResponse.of(outcome))
+def _tell(outcome: Written | FleetmemError) -> BatchOutcome:
+    if isinstance(outcome, Written):
+        return BatchOutcome(status=201, memory=MemoryResponse.of(outcome.memory))
     problem = describe_problem(outcome)
     return BatchOutcome(status=problem.status, error=problem)

@@ -6,6 +6,7 @@ A code is stable and documented in docs/errors.md. Nothing here carries what the
 from dataclasses import dataclass
 
 from serve_app.core.errors import (
+    AnswerForgotten,
     Conflict,
     DatabaseUnavailable,
     DeadlineExceeded,
@@ -14,6 +15,7 @@ from serve_app.core.errors import (
     Forbidden,
     InvalidInput,
     KeyNotFound,
+    KeyReused,
     ModelChanged,
     NameTaken,
     NotFound,
@@ -21,6 +23,7 @@ from serve_app.core.errors import (
     PreconditionFailed,
     QuotaExceeded,
     RateLimited,
+    StillRunning,
     TenantNotFound,
     TenantSuspended,
     TooManyFailedKeys,
@@ -63,6 +66,12 @@ class TwoKeys(FleetmemError):
     """The request carries two different keys; which caller is meant cannot be known."""
 
     code = "two_keys"
+
+
+class InvalidIdempotencyKey(FleetmemError):
+    """The header Idempotency-Key is empty, too long, given twice, or not printable ASCII."""
+
+    code = "invalid_idempotency_key"
 
 
 class RouteNotFound(FleetmemError):
@@ -138,6 +147,7 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     DuplicateKey: Answer(400, "A key is given twice"),
     NestingTooDeep: Answer(400, "The body is nested too deep"),
     InvalidEncoding: Answer(400, "Not UTF-8"),
+    InvalidIdempotencyKey: Answer(400, "Not an idempotency key"),
     BadRequest: Answer(400, "Bad request", "The request cannot be read."),
     TwoKeys: Answer(
         400, "Two different keys", "Send one key, in one of the headers that may carry it."
@@ -167,6 +177,16 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
     Conflict: Answer(
         409, "The memory changed meanwhile", "The memory was changed by somebody else; try again."
     ),
+    StillRunning: Answer(
+        409,
+        "The request is still running",
+        "The first request under this Idempotency-Key has not come to its end; try again.",
+    ),
+    AnswerForgotten: Answer(
+        410,
+        "What was written is forgotten",
+        "The memory that this Idempotency-Key's request wrote has been forgotten since.",
+    ),
     PreconditionFailed: Answer(
         412, "Another version", "The memory is in none of the versions that If-Match names."
     ),
@@ -182,6 +202,11 @@ ANSWERS: dict[type[FleetmemError], Answer] = {
         421, "Not this host", "The Host header names another service; see allowed_hosts."
     ),
     InvalidInput: Answer(422, "Invalid input"),
+    KeyReused: Answer(
+        422,
+        "The key belongs to another request",
+        "This Idempotency-Key came with another method, path or body before; use a new one.",
+    ),
     RateLimited: Answer(429, "Too many requests"),
     TooManyFailedKeys: Answer(
         429, "Too many requests without a valid key", "Wait, and come back with a valid key."

@@ -16,13 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_app.api.bodies import JsonRoute, read_document
 from serve_app.api.caller import find_needs
+from serve_app.api.idempotency import read_key
 from serve_app.api.problems import refuse_fields
 from serve_app.operations.service import Service
 from serve_app.settings import Settings
 
 
 class HotRoute:
-    """A POST route whose endpoint takes `body`, `caller`, and of `service` and `settings` any."""
+    """A POST route whose endpoint takes `body`, `caller`, any of `service`, `settings`, `once`."""
 
     def __init__(self, route: APIRoute, service: Service, settings: Settings) -> None:
         self.route = route
@@ -32,18 +33,22 @@ class HotRoute:
         world: dict[str, Any] = {"service": service, "settings": settings}
         self._world = {name: world[name] for name in annotations if name in world}
         self._needs = find_needs(annotations["caller"])
+        self._takes_key = "once" in annotations
         self._status = route.status_code or 200
         self._limit = JsonRoute.body_limit(settings)
 
     async def answer(self, request: Request) -> Response:
         """What the framework would answer to this request."""
-        _, document = await read_document(request, self._limit)
+        raw, document = await read_document(request, self._limit)
         caller = await self._needs(request)
+        world = self._world
+        if self._takes_key:
+            world = world | {"once": read_key(request, raw, caller)}
         try:
             body = self._read.model_validate(document)
         except ValidationError as error:
             raise refuse_fields([dict(fault) for fault in error.errors()]) from None
-        result = await self.route.endpoint(body=body, caller=caller, **self._world)
+        result = await self.route.endpoint(body=body, caller=caller, **world)
         if self._write is None:
             return result
         return Response(self._write(result), self._status, media_type="application/json")

@@ -1,11 +1,12 @@
 """The routes of keys, for a tenant's admin."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from serve_app.api.bodies import JsonRoute
 from serve_app.api.caller import Admin, Serving
 from serve_app.api.fields import Text
+from serve_app.api.idempotency import refuse_key
 from serve_app.api.key_bodies import (
     IssuedKeyResponse,
     KeyCreate,
@@ -25,7 +26,7 @@ async def list_keys(service: Serving, caller: Admin) -> KeysResponse:
     return KeysResponse(keys=[KeyResponse.of(key) for key in keys])
 
 
-@router.post("/v1/keys", status_code=201)
+@router.post("/v1/keys", status_code=201, dependencies=[Depends(refuse_key)])
 async def create_key(body: KeyCreate, service: Serving, caller: Admin) -> IssuedKeyResponse:
     """Make a key in the caller's tenant; `key` is in this answer and nowhere else."""
     draft = body.to_draft(caller)
@@ -39,7 +40,7 @@ async def revoke_key(key_id: Text, service: Serving, caller: Admin) -> None:
     await service.registry.revoke(caller.tenant_id, key_id)
 
 
-@router.post("/v1/keys/{key_id}/rotate", status_code=201)
+@router.post("/v1/keys/{key_id}/rotate", status_code=201, dependencies=[Depends(refuse_key)])
 async def rotate_key(
     key_id: Text, body: KeyRotate, service: Serving, caller: Admin
 ) -> IssuedKeyResponse:

@@ -6,11 +6,19 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from serve_app.api.answers import MEMORY_CREATED, MEMORY_HELD, MEMORY_READ_BEFORE, answer_memory
+from serve_app.api.answers import (
+    MEMORY_CREATED,
+    MEMORY_FORGOTTEN,
+    MEMORY_HELD,
+    MEMORY_READ_BEFORE,
+    answer_memory,
+    answer_written,
+)
 from serve_app.api.bodies import JsonRoute
 from serve_app.api.caller import Knobs, Reader, Serving, Writer
 from serve_app.api.etags import IfMatch, IfNoneMatch, is_known, read_expected, write_etag
 from serve_app.api.fields import Text
+from serve_app.api.idempotency import REPLAYED, Once
 from serve_app.api.requests import ListQuery, MemoryCreate, MemoryPatch, SearchRequest
 from serve_app.api.responses import (
     CountResponse,
@@ -26,9 +34,9 @@ router = APIRouter(route_class=JsonRoute, tags=["memories"])
 
 
 @router.post("/v1/memories", **MEMORY_CREATED)
-async def remember(body: MemoryCreate, service: Serving, caller: Writer) -> Response:
+async def remember(body: MemoryCreate, service: Serving, caller: Writer, once: Once) -> Response:
     """Store a memory. What is answered 201 is committed."""
-    return answer_memory(await service.remember(body.to_draft(caller)), 201)
+    return answer_written(await service.remember(body.to_draft(caller), once), 201)
 
 
 @router.post("/v1/memories/search")
@@ -89,20 +97,25 @@ async def revise(
     body: MemoryPatch,
     service: Serving,
     caller: Writer,
+    once: Once,
     if_match: IfMatch = None,
 ) -> Response:
     """Change a memory; a new content is embedded anew."""
     expected = read_expected(if_match, memory_id)
-    return answer_memory(await service.revise(caller, memory_id, body.to_changes(), expected))
+    written = await service.revise(caller, memory_id, body.to_changes(), expected, once)
+    return answer_written(written)
 
 
-@router.delete("/v1/memories/{memory_id}", status_code=204, response_class=Response)
+@router.delete("/v1/memories/{memory_id}", **MEMORY_FORGOTTEN)
 async def forget(
     memory_id: UUID,
     agent_id: Text,
     service: Serving,
     caller: Writer,
+    once: Once,
     if_match: IfMatch = None,
-) -> None:
+) -> Response:
     """Delete a memory of this agent with its versions, and the summaries that speak of it."""
-    await service.forget(caller, memory_id, agent_id, read_expected(if_match, memory_id))
+    expected = read_expected(if_match, memory_id)
+    replayed = await service.forget(caller, memory_id, agent_id, expected, once)
+    return Response(None, 204, {REPLAYED: "true"} if replayed else None)

@@ -16,6 +16,7 @@ from serve_app.api.errors import (
     HeadersTooLarge,
     HostNotAllowed,
     InvalidEncoding,
+    InvalidIdempotencyKey,
     MalformedJson,
     MethodNotAllowed,
     NestingTooDeep,
@@ -25,18 +26,22 @@ from serve_app.api.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
+from serve_app.api.idempotency import HEADER
 from serve_app.api.problems import MEDIA_TYPE, Problem
 from serve_app.core.errors import (
+    AnswerForgotten,
     Conflict,
     FleetmemError,
     Forbidden,
     InvalidInput,
     KeyNotFound,
+    KeyReused,
     NameTaken,
     NotFound,
     PreconditionFailed,
     QuotaExceeded,
     RateLimited,
+    StillRunning,
     TenantNotFound,
     TenantSuspended,
     TooManyFailedKeys,
@@ -49,6 +54,9 @@ Errors = frozenset[type[FleetmemError]]
 
 KEEPING = ("/v1/memories", "/v1/memories/batch")
 """Where memories are stored."""
+
+ISSUING = ("/v1/keys", "/v1/keys/{key_id}/rotate", "/v1/tenants")
+"""Where a POST answers with a secret."""
 
 NOBODYS: Errors = frozenset({RouteNotFound, MethodNotAllowed})
 """What a path or a method answers that no operation describes."""
@@ -73,11 +81,13 @@ OF_A_CHANGE: Errors = frozenset({Conflict})
 OF_A_TEXT: Errors = frozenset({QuotaExceeded})
 """Of what may make a tenant hold more."""
 OF_A_CONDITION: Errors = frozenset({PreconditionFailed})
+OF_A_KEY: Errors = frozenset({InvalidIdempotencyKey, StillRunning, AnswerForgotten, KeyReused})
+"""Of every route that takes an Idempotency-Key."""
 OF_READINESS: Errors = frozenset({NotReady})
 OF_ALL: Errors = frozenset(
     {BadRequest, InvalidEncoding, UriTooLong, UnsupportedMediaType, HostNotAllowed}
     | {HeadersTooLarge, FleetmemError}
-    | {error for error in ANSWERS if issubclass(error, Unavailable)} - OF_READINESS
+    | {error for error in ANSWERS if issubclass(error, Unavailable)} - OF_READINESS - OF_A_KEY
 )
 
 
@@ -102,11 +112,16 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def find_errors(path: str, method: str, takes_input: bool) -> Errors:
-    """What an operation may answer besides its own; `takes_input` is parameters or a body."""
+def find_errors(path: str, method: str, takes_input: bool, takes_key: bool = False) -> Errors:
+    """What an operation may answer besides its own; `takes_input` is parameters or a body.
+
+    `takes_key`: it knows Idempotency-Key.
+    """
     found = OF_ALL
     if path.startswith("/v1/"):
         found |= OF_A_CALLER
+    if takes_key:
+        found |= OF_A_KEY
     if takes_input:
         found |= {InvalidInput}
     if method in ("post", "patch", "put"):
@@ -124,6 +139,8 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
         found |= {NameTaken} if method == "post" else set()
     if method == "patch" or (method == "post" and path in KEEPING):
         found |= OF_A_TEXT
+    if method == "post" and path in ISSUING:
+        found |= {InvalidIdempotencyKey}
     if path == "/readyz":
         found |= OF_READINESS
     return found
@@ -131,7 +148,10 @@ def find_errors(path: str, method: str, takes_input: bool) -> Errors:
 
 def _refusals(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Each status with the codes that it stands for."""
-    errors = find_errors(path, method, "parameters" in operation or "requestBody" in operation)
+    parameters = operation.get("parameters", ())
+    takes_key = any(parameter["name"] == HEADER for parameter in parameters)
+    takes_input = bool(parameters) or "requestBody" in operation
+    errors = find_errors(path, method, takes_input, takes_key)
     statuses = sorted({ANSWERS[error].status for error in errors})
     for status in statuses:
         codes = sorted(error.code for error in errors if ANSWERS[error].status == status)

@@ -1,10 +1,11 @@
 """The routes of tenants, for the operator."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from serve_app.api.bodies import JsonRoute
 from serve_app.api.caller import Operator, Serving
 from serve_app.api.fields import Text
+from serve_app.api.idempotency import refuse_key
 from serve_app.api.key_bodies import (
     CreatedTenantResponse,
     TenantChange,
@@ -24,7 +25,7 @@ async def list_tenants(service: Serving, caller: Operator) -> TenantsResponse:
     return TenantsResponse(tenants=[TenantResponse.of(tenant) for tenant in tenants])
 
 
-@router.post("/v1/tenants", status_code=201)
+@router.post("/v1/tenants", status_code=201, dependencies=[Depends(refuse_key)])
 async def create_tenant(
     body: TenantCreate, service: Serving, caller: Operator
 ) -> CreatedTenantResponse:

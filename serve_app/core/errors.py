@@ -11,6 +11,8 @@ FleetmemError
 ├── TenantNotFound          no tenant of this name
 ├── Conflict                the memory changed under the caller
 ├── PreconditionFailed      it is not in the version that the caller named
+├── AnswerForgotten         what the key's request wrote is gone
+├── KeyReused               the idempotency key belongs to another request
 ├── RateLimited             too many calls in too short a time
 │   └── TooManyFailedKeys   or requests without a valid key, from one address
 ├── NameTaken               there is a key or a tenant like that already
@@ -19,6 +21,7 @@ FleetmemError
 │   ├── EmbeddingUnavailable
 │   ├── ModelChanged
 │   ├── Overloaded
+│   ├── StillRunning
 │   └── DeadlineExceeded
 └── ConfigurationError      the service must not start like this
     ├── DatabaseTooOld
@@ -107,6 +110,18 @@ class QuotaExceeded(FleetmemError):
     code = "quota_exceeded"
 
 
+class AnswerForgotten(FleetmemError):
+    """What was written under an idempotency key has been forgotten, and its answer with it."""
+
+    code = "answer_forgotten"
+
+
+class KeyReused(FleetmemError):
+    """An idempotency key came with another method, path or body than before."""
+
+    code = "idempotency_key_reused"
+
+
 class RateLimited(FleetmemError):
     """A limit on calls is used up; `retry_after` is in seconds. Nothing was counted or done."""
 
@@ -163,6 +178,12 @@ class Overloaded(Unavailable):
     """A bounded queue is full."""
 
     code = "overloaded"
+
+
+class StillRunning(Unavailable):
+    """The request under this idempotency key has not come to its end."""
+
+    code = "idempotency_key_in_use"
 
 
 class DeadlineExceeded(Unavailable):

@@ -1,7 +1,7 @@
 """What the verbs need of the world; a port's real thing and its fake share one contract."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -26,6 +26,9 @@ from serve_app.core.usage import Usage
 from serve_app.operations.embedder_ports import Embedder as Embedder
 from serve_app.operations.embedder_ports import Models
 from serve_app.operations.embedder_ports import Reranker as Reranker
+from serve_app.operations.once_port import OnceOnly as OnceOnly
+from serve_app.operations.once_port import Outcomes as Outcomes
+from serve_app.operations.running_keys import RunningKeys
 from serve_app.telemetry import Meter
 
 
@@ -281,12 +284,14 @@ class Ports:
 
     memories: Memories
     models: Models
+    once: OnceOnly
     limits: TenantLimits
     meter: Meter
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     calendar: Calendar
     reranker: Reranker | None = None
+    running: RunningKeys = field(default_factory=RunningKeys)
 
     @property
     def embedder(self) -> Embedder:

@@ -5,32 +5,69 @@ from collections.abc import Sequence
 from serve_app.core.errors import FleetmemError, ModelChanged
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryDraft
 from serve_app.core.text import require_storable
+from serve_app.core.writing import IdempotencyKey, Written
+from serve_app.operations.once import remember_once
 from serve_app.operations.ports import Ports
 
 
-async def remember(ports: Ports, draft: MemoryDraft) -> Memory:
+async def remember(ports: Ports, draft: MemoryDraft, key: IdempotencyKey | None = None) -> Written:
     """Store one draft; raises what went wrong."""
-    [outcome] = await remember_many(ports, [draft])
+    [outcome] = await remember_many(ports, [draft], key)
     if isinstance(outcome, FleetmemError):
         raise outcome
     return outcome
 
 
 async def remember_many(
-    ports: Ports, drafts: Sequence[MemoryDraft]
-) -> list[Memory | FleetmemError]:
-    """Store each draft with its own outcome, in order; one's failure is not another's."""
-    outcomes: list[Memory | FleetmemError | None] = [_refusal(draft) for draft in drafts]
-    accepted = [index for index, outcome in enumerate(outcomes) if outcome is None]
-    if accepted:
-        stored = await _store(ports, [drafts[index] for index in accepted])
-        for index, outcome in zip(accepted, stored, strict=True):
+    ports: Ports, drafts: Sequence[MemoryDraft], key: IdempotencyKey | None = None
+) -> list[Written | FleetmemError]:
+    """Store each draft with its own outcome, in order; one's failure is not another's.
+
+    Under a key only what it has not stored so far; raises what ports.OnceOnly does.
+    """
+    outcomes = await (_store(ports, drafts) if key is None else _store_under(ports, drafts, key))
+    created = sum(isinstance(o, Written) and not o.is_replayed for o in outcomes)
+    ports.meter.count("memory_operations", created, operation="create")
+    return outcomes
+
+
+async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Written | FleetmemError]:
+    """What became of each draft; where the model was changed meanwhile, at the second try."""
+    outcomes = await _try_to_store(ports, drafts)
+    late = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, ModelChanged)]
+    if late:
+        await ports.models.refresh()
+        again = await _try_to_store(ports, [drafts[index] for index in late])
+        for index, outcome in zip(late, again, strict=True):
             outcomes[index] = outcome
-    results = [outcome for outcome in outcomes if outcome is not None]
-    ports.meter.count(
-        "memory_operations", sum(isinstance(r, Memory) for r in results), operation="create"
-    )
-    return results
+    return outcomes
+
+
+async def _store_under(
+    ports: Ports, drafts: Sequence[MemoryDraft], key: IdempotencyKey
+) -> list[Written | FleetmemError]:
+    """As _store; a key's memories are one transaction, so they are late together."""
+    try:
+        return await remember_once(ports, drafts, key, _embed)
+    except ModelChanged:
+        await ports.models.refresh()
+        return await remember_once(ports, drafts, key, _embed)
+
+
+async def _try_to_store(
+    ports: Ports, drafts: Sequence[MemoryDraft]
+) -> list[Written | FleetmemError]:
+    """Store what could be embedded."""
+    embedded = await _embed(ports, drafts)
+    ready = [each for each in embedded if isinstance(each, EmbeddedMemory)]
+    stored = iter(await ports.memories.add(ready) if ready else [])
+    return [
+        each if isinstance(each, FleetmemError) else _written(next(stored)) for each in embedded
+    ]
+
+
+def _written(outcome: Memory | FleetmemError) -> Written | FleetmemError:
+    return Written(outcome) if isinstance(outcome, Memory) else outcome
 
 
 def _refusal(draft: MemoryDraft) -> FleetmemError | None:
@@ -44,32 +81,23 @@ def _refusal(draft: MemoryDraft) -> FleetmemError | None:
     return None
 
 
-async def _store(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
-    """What became of each draft; where the model was changed meanwhile, at the second try."""
-    outcomes = await _store_once(ports, drafts)
-    late = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, ModelChanged)]
-    if late:
-        await ports.models.refresh()
-        again = await _store_once(ports, [drafts[index] for index in late])
-        for index, outcome in zip(late, again, strict=True):
-            outcomes[index] = outcome
-    return outcomes
-
-
-async def _store_once(ports: Ports, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
-    """Embed, then store what could be embedded. No connection is held while text is embedded."""
+async def _embed(
+    ports: Ports, drafts: Sequence[MemoryDraft]
+) -> list[EmbeddedMemory | FleetmemError]:
+    """Each draft with its vectors. No connection is held while text is embedded."""
+    outcomes = [_refusal(draft) for draft in drafts]
+    accepted = [draft for draft, refusal in zip(drafts, outcomes, strict=True) if refusal is None]
+    if not accepted:
+        return [refusal for refusal in outcomes if refusal is not None]
     # A list of drafts is one caller's.
     tenant_id = drafts[0].scope.tenant_id
-    contents = [draft.content for draft in drafts]
     embedder = ports.embedder
-    embedded = await embedder.embed_documents(contents, tenant_id)
-    ready = [
-        _embedded(ports, draft, chunks, embedder.model)
-        for draft, chunks in zip(drafts, embedded, strict=True)
-        if not isinstance(chunks, FleetmemError)
-    ]
-    stored = iter(await ports.memories.add(ready) if ready else [])
-    return [chunks if isinstance(chunks, FleetmemError) else next(stored) for chunks in embedded]
+    chunks = await embedder.embed_documents([draft.content for draft in accepted], tenant_id)
+    embedded = (
+        each if isinstance(each, FleetmemError) else _embedded(ports, draft, each, embedder.model)
+        for draft, each in zip(accepted, chunks, strict=True)
+    )
+    return [refusal or next(embedded) for refusal in outcomes]
 
 
 def _embedded(

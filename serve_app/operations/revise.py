@@ -5,6 +5,8 @@ from uuid import UUID
 from serve_app.core.errors import Conflict, FleetmemError, PreconditionFailed
 from serve_app.core.memory import Chunk, Memory, MemoryChanges
 from serve_app.core.text import require_storable
+from serve_app.core.writing import IdempotencyKey, Written
+from serve_app.operations.once import recall_one
 from serve_app.operations.ports import Embedder, Ports
 
 
@@ -14,28 +16,50 @@ async def revise(
     memory_id: UUID,
     changes: MemoryChanges,
     expected: frozenset[int] | None = None,
-) -> Memory:
+    key: IdempotencyKey | None = None,
+) -> Written:
     """The memory as it now is; raises NotFound, InvalidInput or Conflict.
 
-    Raises PreconditionFailed when it is, or meanwhile was, in none of the `expected` versions.
+    Raises PreconditionFailed when it is, or meanwhile was, in none of the `expected` versions, and
+    under a key what ports.OnceOnly raises.
     """
+    if key is None:
+        return await _revise(ports, tenant_id, memory_id, changes, expected, None)
+    with ports.running.hold(key):
+        return await recall_one(ports, key) or await _revise(
+            ports, tenant_id, memory_id, changes, expected, key
+        )
+
+
+async def _revise(
+    ports: Ports,
+    tenant_id: int,
+    memory_id: UUID,
+    changes: MemoryChanges,
+    expected: frozenset[int] | None,
+    key: IdempotencyKey | None,
+) -> Written:
     if changes.content is not None:
         require_storable(changes.content, "content")
     before = await ports.memories.get(tenant_id, memory_id)
     if expected is not None and before.version not in expected:
         raise PreconditionFailed("the memory is in another version")
     if not changes:
-        return before
+        return Written(before)
     embedder = ports.embedder
     chunks = await _new_chunks(embedder, before, changes)
+    asked = (before, changes, ports.clock(), chunks, embedder.model)
     try:
-        after = await ports.memories.revise(before, changes, ports.clock(), chunks, embedder.model)
+        if key is None:
+            written = Written(await ports.memories.revise(*asked))
+        else:
+            written = await ports.once.revise(key, *asked)
     except Conflict:
         if expected is None:
             raise
         raise PreconditionFailed("the memory was changed meanwhile") from None
     ports.meter.count("memory_operations", operation="update")
-    return after
+    return written
 
 
 async def _new_chunks(

@@ -13,6 +13,7 @@ from serve_app.core.rate_limits import LimitRules
 from serve_app.core.reranking import Reranked
 from serve_app.core.search import SearchQuery
 from serve_app.core.usage import Usage
+from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations import (
     check_health,
     forget,
@@ -44,13 +45,15 @@ class Service:
     defaults: DefaultBook
     limiter: Limiter | None = None
 
-    async def remember(self, draft: MemoryDraft) -> Memory:
-        """Store one draft."""
-        return await remember.remember(self.ports, draft)
+    async def remember(self, draft: MemoryDraft, key: IdempotencyKey | None = None) -> Written:
+        """Store one draft, once under a key."""
+        return await remember.remember(self.ports, draft, key)
 
-    async def remember_many(self, drafts: Sequence[MemoryDraft]) -> list[Memory | FleetmemError]:
-        """Store each draft with its own outcome, in order."""
-        return await remember.remember_many(self.ports, drafts)
+    async def remember_many(
+        self, drafts: Sequence[MemoryDraft], key: IdempotencyKey | None = None
+    ) -> list[Written | FleetmemError]:
+        """Store each draft with its own outcome, in order; each once under a key."""
+        return await remember.remember_many(self.ports, drafts, key)
 
     async def search(self, query: SearchQuery) -> list[Hit]:
         """The best memories of one scope."""
@@ -82,9 +85,10 @@ class Service:
         memory_id: UUID,
         changes: MemoryChanges,
         expected: frozenset[int] | None = None,
-    ) -> Memory:
-        """Change one memory, if it is in one of the `expected` versions."""
-        asked = (principal.tenant_id, memory_id, changes, expected)
+        key: IdempotencyKey | None = None,
+    ) -> Written:
+        """Change one memory, if it is in one of the `expected` versions; once under a key."""
+        asked = (principal.tenant_id, memory_id, changes, expected, key)
         try:
             return await revise.revise(self.ports, *asked)
         except ModelChanged:
@@ -97,9 +101,14 @@ class Service:
         memory_id: UUID,
         agent_id: str | None,
         expected: frozenset[int] | None = None,
-    ) -> None:
-        """Delete one memory and what speaks of it, if it is in one of the `expected` versions."""
-        await forget.forget(self.ports, principal.tenant_id, memory_id, agent_id, expected)
+        key: IdempotencyKey | None = None,
+    ) -> bool:
+        """Delete one memory and what speaks of it, if it is in one of the `expected` versions.
+
+        True when the key had it done before.
+        """
+        tenant_id = principal.tenant_id
+        return await forget.forget(self.ports, tenant_id, memory_id, agent_id, expected, key)
 
     async def page_versions(
         self, principal: Principal, memory_id: UUID, limit: int, before: int | None

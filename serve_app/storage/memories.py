@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -28,7 +27,6 @@ from serve_app.core.memory import (
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.search import FusedSearch, VectorSearch
-from serve_app.core.text import content_hash
 from serve_app.settings import Settings
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
 from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
@@ -37,6 +35,7 @@ from serve_app.storage.joining import JoinedSearches
 from serve_app.storage.pools import PostgresPools
 from serve_app.storage.queries import query
 from serve_app.storage.rows import (
+    changed_columns,
     chunk_columns,
     memory_columns,
     search_columns,
@@ -59,7 +58,7 @@ class PostgresMemories:
     def __init__(self, pool: Pool, settings: Settings) -> None:
         self._pool = pool
         self._exact_rows = settings.exact_scope_rows
-        self._scope_ids = ScopeIds(pool)
+        self.scope_ids = ScopeIds(pool)
         self._full = FullTenants()
         self._joined = JoinedSearches(self._search)
         self._pools = PostgresPools(pool, settings)
@@ -134,20 +133,7 @@ class PostgresMemories:
     ) -> Memory:
         """See ports.Memories."""
         async with transaction(self._pool, before.scope.tenant_id) as connection:
-            if chunks is not None:
-                # First of all, so that it and a change of the model wait for each other in turn.
-                await connection.execute(
-                    "select enter_writing($1, $2)", before.scope.tenant_id, model
-                )
-            await _lock(connection, before.scope.tenant_id, before.id)
-            row = await _find(connection, before.scope.tenant_id, before.id, Conflict)
-            if to_memory(row) != before:
-                raise Conflict("the memory was changed meanwhile; read it again")
-            await withdraw_summaries(connection, before.id)
-            await connection.execute(query("revise_memory"), before.id, *_changed(changes), now)
-            if chunks is not None:
-                await connection.execute(query("add_vectors"), before.id, *chunk_columns(chunks))
-            return to_memory(await _find(connection, before.scope.tenant_id, before.id))
+            return await revise_memory(connection, before, changes, now, chunks, model)
 
     async def forget(
         self,
@@ -158,14 +144,7 @@ class PostgresMemories:
     ) -> None:
         """See ports.Memories."""
         async with transaction(self._pool, tenant_id) as connection:
-            await _lock(connection, tenant_id, memory_id)
-            row = await _find(connection, tenant_id, memory_id)
-            if agent_id is not None and row["agent_id"] != agent_id:
-                raise NotFound(f"no memory {memory_id}")
-            if expected is not None and row["version"] not in expected:
-                raise PreconditionFailed("the memory is in another version")
-            await withdraw_summaries(connection, memory_id)
-            await delete_with_sources(connection, memory_id)
+            await forget_memory(connection, tenant_id, memory_id, agent_id, expected)
         self._full.drop(tenant_id)
 
     async def page_versions(
@@ -213,17 +192,66 @@ class PostgresMemories:
         return to_candidates(rows, searches)
 
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        scope_ids = await self._scope_ids.of([embedded.memory.scope for embedded in memories])
+        scope_ids = await self.scope_ids.of([embedded.memory.scope for embedded in memories])
         async with acquired(self._pool) as connection:
-            columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
-            rows = await connection.fetch(query("add_memories"), *columns, memories[0].model)
-            added = {(row["tenant_id"], row["id"]) for row in rows}
-            # Of an id that is given twice, the first is stored.
-            outcomes = {key: m for m, key in _keyed(reversed(memories)) if key in added}
-            there = [m for m, key in _keyed(memories) if key not in added]
-            outcomes |= await _stored(connection, there)
-        gone = Conflict("the id belonged to a memory that was just deleted")
-        return [outcomes.get(key, gone) for _, key in _keyed(memories)]
+            return await insert_memories(connection, memories, scope_ids)
+
+
+async def insert_memories(
+    connection: Connection, memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int]
+) -> list[Memory | FleetmemError]:
+    """Store all, of one model, in one statement; raises REFUSED when Postgres refuses a row."""
+    columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
+    rows = await connection.fetch(query("add_memories"), *columns, memories[0].model)
+    added = {(row["tenant_id"], row["id"]) for row in rows}
+    # Of an id that is given twice, the first is stored.
+    outcomes = {key: m for m, key in _keyed(reversed(memories)) if key in added}
+    there = [m for m, key in _keyed(memories) if key not in added]
+    outcomes |= await _stored(connection, there)
+    gone = Conflict("the id belonged to a memory that was just deleted")
+    return [outcomes.get(key, gone) for _, key in _keyed(memories)]
+
+
+async def revise_memory(
+    connection: Connection,
+    before: Memory,
+    changes: MemoryChanges,
+    now: datetime,
+    chunks: tuple[Chunk, ...] | None,
+    model: str,
+) -> Memory:
+    """See ports.Memories; within a transaction of the tenant."""
+    if chunks is not None:
+        # Before any lock that is waited for, so that it and a change of the model wait for each
+        # other in turn.
+        await connection.execute("select enter_writing($1, $2)", before.scope.tenant_id, model)
+    await _lock(connection, before.scope.tenant_id, before.id)
+    row = await _find(connection, before.scope.tenant_id, before.id, Conflict)
+    if to_memory(row) != before:
+        raise Conflict("the memory was changed meanwhile; read it again")
+    await withdraw_summaries(connection, before.id)
+    await connection.execute(query("revise_memory"), before.id, *changed_columns(changes), now)
+    if chunks is not None:
+        await connection.execute(query("add_vectors"), before.id, *chunk_columns(chunks))
+    return to_memory(await _find(connection, before.scope.tenant_id, before.id))
+
+
+async def forget_memory(
+    connection: Connection,
+    tenant_id: int,
+    memory_id: UUID,
+    agent_id: str | None,
+    expected: frozenset[int] | None,
+) -> None:
+    """See ports.Memories; within a transaction of the tenant."""
+    await _lock(connection, tenant_id, memory_id)
+    row = await _find(connection, tenant_id, memory_id)
+    if agent_id is not None and row["agent_id"] != agent_id:
+        raise NotFound(f"no memory {memory_id}")
+    if expected is not None and row["version"] not in expected:
+        raise PreconditionFailed("the memory is in another version")
+    await withdraw_summaries(connection, memory_id)
+    await delete_with_sources(connection, memory_id)
 
 
 def _keyed(memories: Iterable[EmbeddedMemory]) -> Iterator[tuple[Memory, Key]]:
@@ -262,15 +290,3 @@ async def _find(
     if row is None:
         raise missing(f"no memory {memory_id}")
     return row
-
-
-def _changed(changes: MemoryChanges) -> tuple[Any, ...]:
-    """Parameters $2 to $7 of revise_memory.sql."""
-    return (
-        changes.content,
-        None if changes.kind is None else changes.kind.value,
-        changes.importance,
-        changes.occurred_at,
-        None if changes.status is None else changes.status.value,
-        None if changes.content is None else content_hash(changes.content),
-    )

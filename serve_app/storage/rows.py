@@ -12,6 +12,7 @@ from serve_app.core.memory import (
     EmbeddedMemory,
     Kind,
     Memory,
+    MemoryChanges,
     MemoryVersion,
     Scope,
     Status,
@@ -131,6 +132,18 @@ def memory_columns(memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int])
         for m, scope_id in zip((e.memory for e in memories), scope_ids, strict=True)
     ]
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def changed_columns(changes: MemoryChanges) -> tuple[Any, ...]:
+    """Parameters $2 to $7 of revise_memory.sql."""
+    return (
+        changes.content,
+        None if changes.kind is None else changes.kind.value,
+        changes.importance,
+        changes.occurred_at,
+        None if changes.status is None else changes.status.value,
+        None if changes.content is None else content_hash(changes.content),
+    )
 
 
 def chunk_columns(chunks: Sequence[Chunk]) -> list[list[Any]]:

@@ -39,6 +39,21 @@ async def test_a_key_is_made_used_listed_and_ended(keyed: Keyed, admin: httpx.As
     assert (await robot.get("/v1/memories")).status_code == 401
 
 
+async def test_no_secret_is_kept_for_an_idempotency_key(keyed: Keyed):
+    client = await keyed.client(TENANT_ADMIN, OPERATOR)
+    [own] = (await client.get("/v1/keys")).json()["keys"]
+    posts: list[tuple[str, dict[str, object]]] = [
+        ("/v1/keys", {"scopes": [TENANT_ADMIN]}),
+        (f"/v1/keys/{own['key_id']}/rotate", {}),
+        ("/v1/tenants", {"name": "acme"}),
+    ]
+    for path, body in posts:
+        answer = await client.post(path, json=body, headers={"idempotency-key": "a"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_idempotency_key")
+    assert (await client.get("/v1/keys")).json()["keys"] == [own]
+    assert "acme" not in (await client.get("/v1/tenants")).text
+
+
 async def test_a_test_key_says_so(admin: httpx.AsyncClient):
     made = await admin.post("/v1/keys", json={"scopes": [MEMORY_READ], "kind": "test"})
     assert made.json()["key"].startswith("fm_test_")

@@ -57,10 +57,10 @@ def test_every_operation_tells_of_problems(api: FastAPI):
     [
         ("/livez", "get", set()),
         ("/v1/memories", "get", {"422"}),
-        ("/v1/memories", "post", {"408", "413", "422"}),
+        ("/v1/memories", "post", {"408", "409", "410", "413", "422"}),
         ("/v1/memories/{memory_id}", "get", {"404", "422"}),
-        ("/v1/memories/{memory_id}", "delete", {"404", "412", "422"}),
-        ("/v1/memories/{memory_id}", "patch", {"404", "408", "409", "412", "413", "422"}),
+        ("/v1/memories/{memory_id}", "delete", {"404", "409", "410", "412", "422"}),
+        ("/v1/memories/{memory_id}", "patch", {"404", "408", "409", "410", "412", "413", "422"}),
     ],
 )
 def test_an_operation_tells_of_its_own_refusals(
@@ -70,6 +70,13 @@ def test_an_operation_tells_of_its_own_refusals(
     if path.startswith("/v1/"):
         everywhere |= {"401", "403", "429"}
     assert set(refusals(api, path, method)) == everywhere | own
+
+
+@pytest.mark.parametrize("path", ["/v1/keys", "/v1/keys/{key_id}/rotate", "/v1/tenants"])
+def test_where_a_secret_is_answered_a_key_is_refused(api: FastAPI, path: str):
+    told = refusals(api, path, "post")
+    assert "`invalid_idempotency_key`" in told["400"]["description"]
+    assert "410" not in told
 
 
 def test_a_status_names_its_codes(api: FastAPI):
@@ -85,7 +92,7 @@ def test_every_error_of_the_table_is_some_operations_or_nobodys():
         error
         for path in PATHS
         for method in ("get", "post", "patch")
-        for error in find_errors(path, method, True)
+        for error in find_errors(path, method, True, True)
     }
     assert found | NOBODYS == set(ANSWERS)
     assert not found & NOBODYS

@@ -6,6 +6,7 @@ from serve_app.core.usage import Quota
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.once_contract import OnceContract
 from tests.contracts.ranking_defaults_contract import RankingDefaultsContract
 from tests.contracts.recall_contract import RecallContract
 from tests.contracts.reranker_contract import RerankerContract
@@ -16,6 +17,7 @@ from tests.contracts.vectors_contract import VectorsContract
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
+from tests.fakes.once import InMemoryOnce
 from tests.fakes.ranking_defaults import InMemoryRankingDefaults
 from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
@@ -74,6 +76,15 @@ def vectors() -> InMemoryVectorStore:
 
 class TestInMemoryMemories(MemoriesContract, RecallContract):
     """Memories in a dictionary."""
+
+
+@pytest.fixture
+def once(memories: InMemoryMemories) -> InMemoryOnce:
+    return InMemoryOnce(memories)
+
+
+class TestInMemoryOnce(OnceContract):
+    """Keys over that dictionary."""
 
 
 class TestInMemorySummaries(SummariesContract):

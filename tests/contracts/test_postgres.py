@@ -19,12 +19,14 @@ from serve_app.storage.connection import open_pool
 from serve_app.storage.keys import PostgresKeys
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
+from serve_app.storage.once import PostgresOnce
 from serve_app.storage.ranking_defaults import PostgresRankingDefaults
 from serve_app.storage.summaries import PostgresSummaries
 from serve_app.storage.tokens import PostgresTokens
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.once_contract import OnceContract
 from tests.contracts.ranking_defaults_contract import RankingDefaultsContract
 from tests.contracts.recall_contract import RecallContract
 from tests.contracts.samples import SCOPE, sample, store
@@ -105,6 +107,15 @@ class TestPostgresMemories(MemoriesContract, RecallContract):
 
 class TestPostgresSummaries(SummariesContract):
     """Summaries in Postgres."""
+
+
+@pytest.fixture
+def once(pool: asyncpg.Pool, memories: PostgresMemories) -> PostgresOnce:
+    return PostgresOnce(pool, memories)
+
+
+class TestPostgresOnce(OnceContract):
+    """Outcomes under idempotency keys in Postgres."""
 
 
 class TestPostgresKeys(KeysContract):

@@ -12,22 +12,27 @@ from ray.exceptions import ActorDiedError
 
 from deployments.handles import QUERIES, RemoteEmbedder, RemoteKeys, RemoteMemories
 from deployments.key_methods import KeyMethods
+from deployments.once_handle import RemoteOnce
 from deployments.parts import DOCUMENTS_PER_CALL, PARTS
 from deployments.wire import pack, unpack
 from serve_app.asgi import create_asgi_app
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Overloaded, Unavailable
+from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.embedding.cache import CachedEmbedder
 from serve_app.metering import PrometheusMeter
+from serve_app.operations.ports import Outcomes
 from serve_app.settings import Settings
 from tests.api.conftest import open_client
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.memories_contract import MemoriesContract
+from tests.contracts.once_contract import KEY, OnceContract
 from tests.contracts.samples import embed, sample
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.models import OneModel
+from tests.fakes.once import InMemoryOnce
 from tests.fakes.world import World
 
 
@@ -67,6 +72,11 @@ def handle_of(memories: InMemoryMemories) -> Any:
     async def add(packed: bytes) -> bytes:
         return pack(await memories.add(unpack(packed)))
 
+    once = InMemoryOnce(memories)
+
+    async def add_once(key: IdempotencyKey, packed: bytes, size: int) -> Outcomes:
+        return await once.add(key, unpack(packed), size)
+
     return StubHandle(
         search=search,
         add=add,
@@ -76,6 +86,10 @@ def handle_of(memories: InMemoryMemories) -> Any:
         revise=memories.revise,
         forget=memories.forget,
         page_versions=memories.page_versions,
+        recall_once=once.recall,
+        add_once=add_once,
+        revise_once=once.revise,
+        forget_once=once.forget,
         check_database=memories.check_health,
     )
 
@@ -101,6 +115,25 @@ async def test_a_write_whose_replica_was_lost_is_made_again(
     memory = sample()
     assert await memories.add([embed(memory)]) == [memory]
     assert handle.add.calls == 3
+
+
+@pytest.fixture
+def once(handle: Any) -> RemoteOnce:
+    return RemoteOnce(handle, timeout=5)
+
+
+class TestRemoteOnce(OnceContract):
+    """Keys over a handle."""
+
+
+async def test_under_a_key_everything_is_made_again(
+    memories: RemoteMemories, once: RemoteOnce, handle: Any
+) -> None:
+    handle.add_once.losses = handle.forget_once.losses = 1
+    [stored] = await once.add(KEY, {0: embed(sample())}, 1)
+    assert isinstance(stored, Written)
+    await once.forget(replace(KEY, key="another"), stored.memory.id, None)
+    assert (handle.add_once.calls, handle.forget_once.calls) == (2, 2)
 
 
 async def test_a_deletion_is_not_made_again(memories: RemoteMemories, handle: Any) -> None:

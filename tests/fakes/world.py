@@ -23,6 +23,7 @@ from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
 from tests.fakes.models import OneModel
+from tests.fakes.once import InMemoryOnce
 from tests.fakes.ranking_defaults import InMemoryRankingDefaults
 from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
@@ -50,9 +51,11 @@ class World:
         self.summaries = InMemorySummaries(self.memories, lambda: self.now)
         self.limits = InMemoryLimits(self.memories)
         self.defaults = InMemoryRankingDefaults()
+        self.once = InMemoryOnce(self.memories)
         self.ports = Ports(
             memories=self.memories,
             models=OneModel(self.embedder),
+            once=self.once,
             limits=self.limits,
             meter=self.meter,
             clock=lambda: self.now,
@@ -92,9 +95,9 @@ class World:
 
     async def remember(self, content: str, scope: Scope = SCOPE, **fields: object) -> Memory:
         """Store one memory, and let a second pass."""
-        memory = await remember(self.ports, MemoryDraft(scope, content, **fields))  # type: ignore[arg-type]  # fields are the draft's own
+        written = await remember(self.ports, MemoryDraft(scope, content, **fields))  # type: ignore[arg-type]  # fields are the draft's own
         self.advance(seconds=1)
-        return memory
+        return written.memory
 
     def embedded(self, memory: Memory) -> EmbeddedMemory:
         """The memory with the vectors of its content."""

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from serve_app.core.errors import DatabaseUnavailable, ModelChanged
-from serve_app.core.memory import Memory, MemoryChanges, MemoryDraft
+from serve_app.core.memory import MemoryChanges, MemoryDraft
 from serve_app.core.principal import Principal
 from serve_app.core.profiles import DECAY, PROFILES
 from serve_app.core.search import SearchQuery
+from serve_app.core.writing import Written
 from serve_app.operations.present_model import REFRESH_SECONDS, PresentModel
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.models import OneModel
@@ -109,7 +110,7 @@ async def test_a_verb_that_meets_a_change_is_done_again_by_the_new_model(
     everybody = Principal()
     changes = MemoryChanges(content="the horse")
     revised = await run(service.revise(everybody, stored.id, changes))
-    assert isinstance(revised, Memory)
-    assert revised.content == "the horse"
+    assert isinstance(revised, Written)
+    assert revised.memory.content == "the horse"
     query = SearchQuery(SCOPE, "the horse", 1, PROFILES[DECAY])
     assert await run(service.search(query))

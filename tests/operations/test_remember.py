@@ -6,7 +6,8 @@ from serve_app.core.errors import (
     FleetmemError,
     InvalidInput,
 )
-from serve_app.core.memory import Kind, Memory, MemoryDraft, Scope
+from serve_app.core.memory import Kind, MemoryDraft, Scope
+from serve_app.core.writing import Written
 from serve_app.operations.remember import remember, remember_many
 from tests.fakes.world import SCOPE, World
 
@@ -17,7 +18,8 @@ def draft(content: str, scope: Scope = SCOPE) -> MemoryDraft:
 
 async def test_what_is_returned_is_stored() -> None:
     world = World()
-    memory = await remember(world.ports, MemoryDraft(SCOPE, "rain", Kind.PROCEDURAL, 0.9))
+    draft = MemoryDraft(SCOPE, "rain", Kind.PROCEDURAL, 0.9)
+    memory = (await remember(world.ports, draft)).memory
     assert memory == await world.memories.get(1, memory.id)
     assert (memory.content, memory.kind, memory.importance) == ("rain", Kind.PROCEDURAL, 0.9)
     assert memory.created_at == memory.updated_at == memory.occurred_at == world.now
@@ -29,7 +31,8 @@ async def test_the_past_can_be_written_down() -> None:
     world = World()
     then = world.now
     world.advance(days=30)
-    memory = await remember(world.ports, MemoryDraft(SCOPE, "rain", occurred_at=then))
+    draft = MemoryDraft(SCOPE, "rain", occurred_at=then)
+    memory = (await remember(world.ports, draft)).memory
     assert (memory.occurred_at, memory.created_at) == (then, world.now)
 
 
@@ -39,9 +42,9 @@ async def test_each_draft_has_its_own_outcome_in_order() -> None:
     drafts = [draft("a\x00"), draft("one"), draft("refused"), draft("two"), draft("\ud800")]
     outcomes = await remember_many(world.ports, drafts)
     kinds = [type(outcome) for outcome in outcomes]
-    assert kinds == [InvalidInput, Memory, EmbeddingUnavailable, Memory, InvalidInput]
+    assert kinds == [InvalidInput, Written, EmbeddingUnavailable, Written, InvalidInput]
     stored = [outcome for outcome in outcomes if not isinstance(outcome, FleetmemError)]
-    assert [memory.content for memory in stored] == ["one", "two"]
+    assert [written.memory.content for written in stored] == ["one", "two"]
     assert await world.memories.count(SCOPE) == 2
     assert world.meter.total("memory_operations", operation="create") == 2
 

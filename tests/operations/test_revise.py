@@ -18,7 +18,7 @@ from tests.fakes.world import World
 async def test_a_new_content_is_embedded_anew() -> None:
     world = World()
     memory = await world.remember("rain")
-    after = await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))
+    after = (await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))).memory
     assert (after.content, after.updated_at) == ("sun", world.now)
     [chunk] = world.memories.rows[memory.id].chunks
     assert np.array_equal(chunk.vector, world.embedder.vector("sun"))
@@ -30,14 +30,14 @@ async def test_the_same_content_is_not_embedded(changes: MemoryChanges) -> None:
     world = World()
     memory = await world.remember("rain")
     world.embedder.down = True
-    after = await revise(world.ports, 1, memory.id, changes)
+    after = (await revise(world.ports, 1, memory.id, changes)).memory
     assert after.content == "rain"
 
 
 async def test_no_changes_change_nothing() -> None:
     world = World()
     memory = await world.remember("rain")
-    assert await revise(world.ports, 1, memory.id, MemoryChanges()) == memory
+    assert (await revise(world.ports, 1, memory.id, MemoryChanges())).memory == memory
     assert world.meter.total("memory_operations", operation="update") == 0
 
 
@@ -81,7 +81,9 @@ async def test_only_an_expected_version_is_changed() -> None:
     with pytest.raises(PreconditionFailed):
         await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({2}))
     assert await world.memories.get(1, memory.id) == memory
-    after = await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))
+    after = (
+        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))
+    ).memory
     assert after.version == 2
 
 
