@@ -83,7 +83,10 @@ def _bare_drive(pool: Pool, settings: Settings) -> Drive:
     statement = query("search_memories")
 
     async def drive(searches: Sequence[VectorSearch], callers: int, seconds: float) -> float:
-        asked = [(*search_columns([search]), settings.exact_scope_rows) for search in searches]
+        asked = [
+            (*search_columns([search]), settings.exact_scope_rows, search.model)
+            for search in searches
+        ]
         turn = itertools.cycle(asked)
 
         def asker(connection: Connection) -> Call:

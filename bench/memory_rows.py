@@ -18,9 +18,13 @@ from bench.reporting import say
 from serve_app.core.memory import Scope
 from serve_app.core.ranking import RankingPolicy
 from serve_app.core.search import VectorSearch
+from serve_app.settings import load_settings
 from serve_app.storage.connection import Connection
 
 DIMENSION = 384
+MODEL = load_settings().stored_model
+"""Only its name counts: the vectors are made up."""
+
 TOPICS = 400
 NOISE = 0.055
 TOP_K = 10
@@ -80,7 +84,8 @@ def ask(rows: Rows, number: int, alpha: float, random: np.random.Generator) -> V
     vector = _unit(rows.topics[random.integers(TOPICS)] + noise)
     vector = _unit(vector.astype(np.float16).astype(np.float32))
     policy = RankingPolicy.from_alpha(alpha, 30.0)
-    return VectorSearch(Scope(1, "agent", f"user-{number}"), vector, TOP_K, policy, NOW)
+    scope = Scope(1, "agent", f"user-{number}")
+    return VectorSearch(scope, vector, TOP_K, policy, NOW, model=MODEL)
 
 
 async def load(dsn: str, rows: Rows) -> None:

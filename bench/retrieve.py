@@ -131,7 +131,7 @@ async def _run(dsn: str, options: argparse.Namespace) -> Result:
 
 
 async def _prepare(dsn: str) -> None:
-    await prepare_database(dsn, load_settings().embedding_model, DIMENSION)
+    await prepare_database(dsn, load_settings().stored_model, DIMENSION)
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def _load(folder: Path, fleet: Fleet) -> list[Caller]:
 
 async def fill(dsn: str, fleet: Fleet) -> list[Caller]:
     """Fill a database with a fleet; the callers that have keys."""
-    await prepare_database(dsn, load_settings().embedding_model, DIMENSION)
+    await prepare_database(dsn, load_settings().stored_model, DIMENSION)
     scopes = fleet.tenants * AGENTS
     even = make_even_rows(scopes * MEMORIES, scopes, seed=1)
     rows = Rows(even.vectors, even.scope, even.ages, even.topics, AGENTS)
