@@ -50,7 +50,6 @@ create index memories_foldable on memories (scope_id, occurred_at, id)
 create index memories_summaries on memories (scope_id, occurred_at, id)
   where status = 'active' and kind = 'semantic' and sources <> '{}';
 create index memories_folded_into on memories (superseded_by) where superseded_by is not null;
-create index memories_by_content on memories (scope_id, content_hash);
 
 -- Every chunk of every memory: narrow rows, so that no vector is moved out of line.
 create table memory_vectors (
