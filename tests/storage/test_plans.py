@@ -52,7 +52,7 @@ def search_values(user: str, kind: str | None) -> list[object]:
     """The parameters of search_memories.sql for one search."""
     weights = [[0.7], [0.3], [0.0], [30.0]]
     vectors = [HalfVector(CORPUS.vectors[-1])]
-    return [[1], ["agent"], [user], vectors, [10], *weights, [NOW], [kind], EXACT_ROWS]
+    return [[1], ["agent"], [user], vectors, [10], *weights, [NOW], [kind], EXACT_ROWS, ""]
 
 
 async def search_plans(connection: asyncpg.Connection, user: str, kind: str | None) -> str:
