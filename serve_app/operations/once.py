@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from serve_app.core.errors import FleetmemError, KeyReused
+from serve_app.core.errors import FleetmemError, KeyReused, StillRunning
 from serve_app.core.memory import EmbeddedMemory, MemoryDraft
 from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.ports import Outcomes, Ports
@@ -17,22 +17,35 @@ async def remember_once(
 
     Raises KeyReused, StillRunning and DatabaseUnavailable.
     """
-    with ports.running.hold(key):
-        outcomes: Outcomes = await ports.once.recall(key) or [None for _ in drafts]
-        if len(outcomes) != len(drafts):
-            raise KeyReused("the key belongs to another request")
-        places = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        embedded = await embed(ports, [drafts[place] for place in places]) if places else []
-        ready: dict[int, EmbeddedMemory] = {}
-        for place, each in zip(places, embedded, strict=True):
-            if isinstance(each, FleetmemError):
-                outcomes[place] = each
-            else:
-                ready[place] = each
-        if ready:
-            stored = await ports.once.add(key, ready, len(drafts))
-            outcomes = [new or old for new, old in zip(stored, outcomes, strict=True)]
+    try:
+        with ports.running.hold(key):
+            outcomes = await _remember_missing(ports, drafts, key, embed)
+    except StillRunning:
+        # What holds the key may itself only be telling again what was done.
+        outcomes = await ports.once.recall(key) or [None]
+        if any(outcome is None for outcome in outcomes):
+            raise
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def _remember_missing(
+    ports: Ports, drafts: Sequence[MemoryDraft], key: IdempotencyKey, embed: Embed
+) -> Outcomes:
+    outcomes: Outcomes = await ports.once.recall(key) or [None for _ in drafts]
+    if len(outcomes) != len(drafts):
+        raise KeyReused("the key belongs to another request")
+    places = [place for place, outcome in enumerate(outcomes) if outcome is None]
+    embedded = await embed(ports, [drafts[place] for place in places]) if places else []
+    ready: dict[int, EmbeddedMemory] = {}
+    for place, each in zip(places, embedded, strict=True):
+        if isinstance(each, FleetmemError):
+            outcomes[place] = each
+        else:
+            ready[place] = each
+    if ready:
+        stored = await ports.once.add(key, ready, len(drafts))
+        outcomes = [new or old for new, old in zip(stored, outcomes, strict=True)]
+    return outcomes
 
 
 async def recall_one(ports: Ports, key: IdempotencyKey) -> Written | None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from serve_app.core.errors import Conflict, FleetmemError, PreconditionFailed
+from serve_app.core.errors import Conflict, FleetmemError, PreconditionFailed, StillRunning
 from serve_app.core.memory import Chunk, Memory, MemoryChanges
 from serve_app.core.text import require_storable
 from serve_app.core.writing import IdempotencyKey, Written
@@ -25,10 +25,15 @@ async def revise(
     """
     if key is None:
         return await _revise(ports, tenant_id, memory_id, changes, expected, None)
-    with ports.running.hold(key):
-        return await recall_one(ports, key) or await _revise(
-            ports, tenant_id, memory_id, changes, expected, key
-        )
+    try:
+        with ports.running.hold(key):
+            return await recall_one(ports, key) or await _revise(
+                ports, tenant_id, memory_id, changes, expected, key
+            )
+    except StillRunning:
+        if (done := await recall_one(ports, key)) is None:
+            raise
+        return done
 
 
 async def _revise(

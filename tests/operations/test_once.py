@@ -98,6 +98,26 @@ async def test_twenty_at_once_make_one(world: World) -> None:
     assert await world.memories.count(SCOPE) == 1
 
 
+async def test_who_tells_again_keeps_nobody_from_it(world: World) -> None:
+    first = await remember(world.ports, RAIN, KEY)
+    with world.ports.running.hold(KEY):
+        assert await remember(world.ports, RAIN, KEY) == Written(first.memory, is_replayed=True)
+    change, other = MemoryChanges(importance=0.9), replace(KEY, key="other")
+    with world.ports.running.hold(other), pytest.raises(StillRunning):
+        await revise(world.ports, 1, first.memory.id, change, key=other)
+    await revise(world.ports, 1, first.memory.id, change, key=other)
+    with world.ports.running.hold(other):
+        assert (await revise(world.ports, 1, first.memory.id, change, key=other)).is_replayed
+
+
+async def test_of_a_batch_that_is_made_up_for_nobody_tells_a_part(world: World) -> None:
+    world.embedder.refused.add("sun")
+    drafts = [RAIN, MemoryDraft(SCOPE, "sun")]
+    await remember_many(world.ports, drafts, KEY)
+    with world.ports.running.hold(KEY), pytest.raises(StillRunning):
+        await remember_many(world.ports, drafts, KEY)
+
+
 async def test_who_works_elsewhere_is_found_in_storage(world: World) -> None:
     world.once.running.add("key")
     with pytest.raises(StillRunning):
