@@ -1,5 +1,6 @@
 """A whole service of its own: `fleetmem up` as a user starts it, on a free port."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import httpx
 
+from serve_app.local.postgres import find_running
 from serve_app.local.serving import free_ports
 
 START_SECONDS = 120
@@ -62,6 +65,20 @@ class RunningService:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
+
+
+def ask(service: RunningService, statement: str, *values: object) -> object:
+    """The first value that the service's own Postgres answers, past all row security."""
+    dsn = find_running(service.data_directory)
+
+    async def fetch() -> object:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await connection.fetchval(statement, *values)
+        finally:
+            await connection.close()
+
+    return asyncio.run(fetch())
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:

@@ -1,6 +1,5 @@
 """Another model under load: no search fails, each is answered wholly by one model; and back."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -8,11 +7,9 @@ import threading
 from collections.abc import Callable
 from uuid import uuid4
 
-import asyncpg
 import httpx
 
-from serve_app.local.postgres import find_running
-from tests.service.running import RunningService, wait_until
+from tests.service.running import RunningService, ask, wait_until
 
 INT8 = "sentence-transformers/all-MiniLM-L6-v2@int8"
 PLACES = ("roof", "river", "market", "office", "garden", "station", "harbour", "library")
@@ -28,19 +25,6 @@ def reembed(service: RunningService, *options: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
-
-
-def ask(service: RunningService, statement: str) -> object:
-    dsn = find_running(service.data_directory)
-
-    async def fetch() -> object:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 class Load:
