@@ -9,8 +9,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATIENCE_SECONDS = 0.1
-"""Shorter requests are done before anybody could make use of their place."""
+PATIENCE_SECONDS = 0.5
+"""Who waits longer is in a queue: only there is work left to save, and watching costs a task."""
 
 
 class Departures:
