@@ -1,6 +1,6 @@
 import pytest
 
-from serve_app.core.rate_limits import LimitRules, RateLimit
+from serve_app.core.rate_limits import LimitRules, RateLimit, parse_optional
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,21 @@ def test_rules_of_an_agent_by_operation() -> None:
     assert [rules.of_agent(o) for o in ("write", "search", "read")] == [one, two, three]
     assert rules
     assert not LimitRules()
+
+
+@pytest.mark.parametrize("text", ["unlimited", " Unlimited "])
+def test_unlimited_is_no_limit(text: str) -> None:
+    assert parse_optional(text) is None
+
+
+def test_what_is_not_unlimited_is_a_limit() -> None:
+    assert parse_optional("60/minute") == RateLimit(60, 60.0)
+    with pytest.raises(ValueError, match="limit"):
+        parse_optional("unlimited/minute")
+
+
+def test_changed_rules_keep_what_is_not_named() -> None:
+    rules = LimitRules(tenant=RateLimit(9, 1.0), key=RateLimit(8, 1.0))
+    changed = rules.change({"key": "unlimited", "agent_reads": "5/second"})
+    assert changed == LimitRules(tenant=RateLimit(9, 1.0), agent_reads=RateLimit(5, 1.0))
+    assert rules.change({}) == rules == LimitRules(RateLimit(9, 1.0), RateLimit(8, 1.0))

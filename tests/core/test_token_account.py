@@ -102,3 +102,14 @@ def test_a_dear_call_that_is_refused_stops_no_cheap_one() -> None:
     refill(account, window, [10], 0.0)
     assert account.is_refused(10, 0.5)
     assert not account.is_refused(5, 0.5)
+
+
+def test_where_it_is_refused_the_wait_is_told_and_else_the_way_to_a_free_window() -> None:
+    account, window = open_account()
+    refill(account, window, [75], 0.0)
+    account.spend(75, 0.0)
+    refill(account, window, [10], 20.0)
+    refused, cheap = account.tell(10, 20.0), account.tell(5, 20.0)
+    assert (refused.name, refused.limit, refused.remaining) == ("tenant", LIMIT, 5)
+    assert refused.reset_seconds == 41
+    assert cheap.reset_seconds == 40

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +90,26 @@ def test_a_settlement_told_late_takes_nothing_from_others() -> None:
     told = Settlement(grant.slot, 4, 6, 1.0)
     assert window.lease(ask(window.limit, 80, 0), 100.0).granted == 80
     assert window.lease(ask(window.limit, 0, 0, told), 100.0).free == 0
+
+
+def test_two_blocks_of_one_slot_are_settled_each_for_itself() -> None:
+    window = TokenWindow(RateLimit(80, 60.0))
+    first = window.lease(ask(window.limit, 10), 0.0)
+    second = window.lease(ask(window.limit, 5), 0.0)
+    assert first.slot == second.slot
+    told = Settlement(first.slot, 4, 6, 0.0)
+    assert window.lease(ask(window.limit, 0, 0, told), 0.1).free == 71
+    told = Settlement(second.slot, 0, 5, 0.0)
+    assert window.lease(ask(window.limit, 0, 0, told), 0.1).free == 76
+
+
+def test_the_wait_goes_on_until_enough_slots_are_free() -> None:
+    window = TokenWindow(RateLimit(60, 60.0))
+    for due, now in ((10, 0.0), (20, 6.0), (30, 12.0)):
+        assert window.lease(ask(window.limit, due), now).granted == due
+    waits = [
+        window.lease(TokenRequest(1, b"s", window.limit, due, due, 0), 12.0).wait
+        for due in (10, 11, 30, 31)
+    ]
+    # A slot of 0.6 seconds is free once it lies a whole window back.
+    assert waits == pytest.approx([48.6, 54.6, 54.6, 60.6])
