@@ -15,7 +15,7 @@ class FakeEmbedder:
     """Implements ports.Embedder.
 
     `down` fails every call, `refused` single texts; `interrupt` is awaited before documents are
-    embedded, so that a test can change the world in between.
+    embedded, so that a test can change the world in between. `tenants` are those of all calls.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class FakeEmbedder:
         self.down = False
         self.refused: set[str] = set()
         self.embedded: list[str] = []
+        self.tenants: list[int] = []
         self.interrupt: Callable[[], Awaitable[None]] | None = None
 
     @property
@@ -34,12 +35,14 @@ class FakeEmbedder:
         return self._model
 
     async def embed_query(self, text: str, tenant_id: int = 0) -> Vector:
+        self.tenants.append(tenant_id)
         self._require_up(text)
         return self.vector(text[: self._chunk_characters])
 
     async def embed_documents(
         self, texts: Sequence[str], tenant_id: int = 0
     ) -> list[tuple[Chunk, ...] | FleetmemError]:
+        self.tenants.append(tenant_id)
         if self.interrupt is not None:
             await self.interrupt()
         if self.down:

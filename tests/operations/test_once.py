@@ -1,7 +1,6 @@
 """What a verb does under an idempotency key."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,18 +10,14 @@ from serve_app.core.errors import (
     DatabaseUnavailable,
     EmbeddingUnavailable,
     KeyReused,
-    ModelChanged,
     PreconditionFailed,
     StillRunning,
 )
-from serve_app.core.memory import EmbeddedMemory, MemoryChanges, MemoryDraft
+from serve_app.core.memory import MemoryChanges, MemoryDraft
 from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.forget import forget
-from serve_app.operations.ports import Outcomes
 from serve_app.operations.remember import remember, remember_many
 from serve_app.operations.revise import revise
-from tests.fakes.embedder import FakeEmbedder
-from tests.fakes.models import OneModel
 from tests.fakes.world import SCOPE, World
 
 KEY = IdempotencyKey(1, "key", b"digest")
@@ -150,22 +145,3 @@ async def test_a_memory_is_forgotten_once(world: World) -> None:
     assert await forget(world.ports, 1, memory.id, "agent", None, KEY) is False
     assert await forget(world.ports, 1, memory.id, "agent", None, KEY) is True
     assert world.meter.total("memory_operations", operation="delete") == 1
-
-
-async def test_a_change_of_the_model_is_met_at_the_second_try(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    models = OneModel(world.embedder)
-    models.next = FakeEmbedder("new")
-    real = world.once.add
-
-    async def add(
-        key: IdempotencyKey, memories: Mapping[int, EmbeddedMemory], size: int
-    ) -> Outcomes:
-        if models.present.model != "new":
-            raise ModelChanged("changed")
-        return await real(key, memories, size)
-
-    monkeypatch.setattr(world.once, "add", add)
-    written = await remember(replace(world.ports, models=models), RAIN, KEY)
-    assert world.memories.rows[written.memory.id].model == "new"
