@@ -10,14 +10,13 @@ from serve_app.core.errors import (
     DatabaseUnavailable,
     EmbeddingUnavailable,
     KeyReused,
-    PreconditionFailed,
     StillRunning,
 )
-from serve_app.core.memory import MemoryChanges, MemoryDraft
+from serve_app.core.memory import MemoryDraft
 from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.forget import forget
+from serve_app.operations.once import recall_one
 from serve_app.operations.remember import remember, remember_many
-from serve_app.operations.revise import revise
 from tests.fakes.world import SCOPE, World
 
 KEY = IdempotencyKey(1, "key", b"digest")
@@ -97,12 +96,6 @@ async def test_who_tells_again_keeps_nobody_from_it(world: World) -> None:
     first = await remember(world.ports, RAIN, KEY)
     with world.ports.running.hold(KEY):
         assert await remember(world.ports, RAIN, KEY) == Written(first.memory, is_replayed=True)
-    change, other = MemoryChanges(importance=0.9), replace(KEY, key="other")
-    with world.ports.running.hold(other), pytest.raises(StillRunning):
-        await revise(world.ports, 1, first.memory.id, change, key=other)
-    await revise(world.ports, 1, first.memory.id, change, key=other)
-    with world.ports.running.hold(other):
-        assert (await revise(world.ports, 1, first.memory.id, change, key=other)).is_replayed
 
 
 async def test_of_a_batch_that_is_made_up_for_nobody_tells_a_part(world: World) -> None:
@@ -129,15 +122,15 @@ async def test_what_was_written_and_forgotten_is_not_written_again(world: World)
     assert await world.memories.count(SCOPE) == 0
 
 
-async def test_a_change_is_made_once_whatever_is_expected(world: World) -> None:
-    memory = await world.remember("rain")
-    sun = MemoryChanges(content="sun")
-    first = await revise(world.ports, 1, memory.id, sun, frozenset({1}), KEY)
-    again = await revise(world.ports, 1, memory.id, sun, frozenset({1}), KEY)
-    assert again == Written(first.memory, is_replayed=True)
-    with pytest.raises(PreconditionFailed):
-        await revise(world.ports, 1, memory.id, sun, frozenset({1}), replace(KEY, key="new"))
-    assert world.meter.total("memory_operations", operation="update") == 1
+async def test_the_one_memory_of_a_key_is_told_until_it_is_gone(world: World) -> None:
+    assert await recall_one(world.ports, KEY) is None
+    written = await remember(world.ports, RAIN, KEY)
+    assert await recall_one(world.ports, KEY) == Written(written.memory, is_replayed=True)
+    with pytest.raises(KeyReused):
+        await recall_one(world.ports, replace(KEY, digest=b"other"))
+    await forget(world.ports, 1, written.memory.id, None)
+    with pytest.raises(AnswerForgotten):
+        await recall_one(world.ports, KEY)
 
 
 async def test_a_memory_is_forgotten_once(world: World) -> None:

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from serve_app.core.errors import NotFound
 from serve_app.core.identity import uuid7
-from serve_app.core.memory import Scope
+from serve_app.core.memory import MemoryChanges, Scope
 from serve_app.core.page import MemoryFilter
-from serve_app.operations.read import count, get, page
+from serve_app.operations.read import count, get, page, page_versions
+from serve_app.operations.revise import revise
 from tests.fakes.world import SCOPE, World
 
 
@@ -18,6 +19,26 @@ async def test_get_gives_the_memory_of_the_tenant_only() -> None:
     assert await get(world.ports, 1, memory.id) == memory
     with pytest.raises(NotFound):
         await get(world.ports, 2, memory.id)
+
+
+async def test_what_a_memory_was_is_told_from_the_newest_on() -> None:
+    world = World()
+    memory = await world.remember("rain")
+    for content in ("sun", "snow"):
+        await revise(world.ports, 1, memory.id, MemoryChanges(content=content))
+    all_three = await page_versions(world.ports, 1, memory.id, 9, None)
+    assert [one.content for one in all_three] == ["snow", "sun", "rain"]
+    assert await page_versions(world.ports, 1, memory.id, 1, None) == all_three[:1]
+    assert await page_versions(world.ports, 1, memory.id, 1, 3) == all_three[1:2]
+
+
+async def test_below_the_first_version_there_is_nothing_and_without_a_memory_no_history() -> None:
+    world = World()
+    memory = await world.remember("rain")
+    assert await page_versions(world.ports, 1, memory.id, 9, 1) == []
+    for tenant_id, memory_id in ((2, memory.id), (1, UUID(int=1))):
+        with pytest.raises(NotFound, match=str(memory_id)):
+            await page_versions(world.ports, tenant_id, memory_id, 9, None)
 
 
 async def test_count_counts_one_scope() -> None:

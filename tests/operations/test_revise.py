@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -7,21 +8,28 @@ from serve_app.core.errors import (
     Conflict,
     EmbeddingUnavailable,
     InvalidInput,
+    KeyReused,
     NotFound,
     PreconditionFailed,
+    StillRunning,
 )
 from serve_app.core.memory import MemoryChanges
+from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.revise import revise
-from tests.fakes.world import World
+from tests.fakes.world import SCOPE, World
+
+KEY = IdempotencyKey(1, "key", b"digest")
+SUN = MemoryChanges(content="sun")
 
 
 async def test_a_new_content_is_embedded_anew() -> None:
     world = World()
     memory = await world.remember("rain")
-    after = (await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))).memory
+    after = (await revise(world.ports, 1, memory.id, SUN)).memory
     assert (after.content, after.updated_at) == ("sun", world.now)
     [chunk] = world.memories.rows[memory.id].chunks
     assert np.array_equal(chunk.vector, world.embedder.vector("sun"))
+    assert world.embedder.tenants == [SCOPE.tenant_id] * 2
     assert world.meter.total("memory_operations", operation="update") == 1
 
 
@@ -58,7 +66,7 @@ async def test_without_a_vector_nothing_changes() -> None:
     memory = await world.remember("rain")
     world.embedder.refused.add("sun")
     with pytest.raises(EmbeddingUnavailable):
-        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))
+        await revise(world.ports, 1, memory.id, SUN)
     assert await world.memories.get(1, memory.id) == memory
 
 
@@ -71,7 +79,7 @@ async def test_a_change_meanwhile_conflicts() -> None:
 
     world.embedder.interrupt = somebody_else
     with pytest.raises(Conflict):
-        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"))
+        await revise(world.ports, 1, memory.id, SUN)
     assert (await world.memories.get(1, memory.id)).content == "rain"
 
 
@@ -79,11 +87,9 @@ async def test_only_an_expected_version_is_changed() -> None:
     world = World()
     memory = await world.remember("rain")
     with pytest.raises(PreconditionFailed):
-        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({2}))
+        await revise(world.ports, 1, memory.id, SUN, frozenset({2}))
     assert await world.memories.get(1, memory.id) == memory
-    after = (
-        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))
-    ).memory
+    after = (await revise(world.ports, 1, memory.id, SUN, frozenset({1}))).memory
     assert after.version == 2
 
 
@@ -96,4 +102,60 @@ async def test_a_change_meanwhile_is_no_expected_version() -> None:
 
     world.embedder.interrupt = somebody_else
     with pytest.raises(PreconditionFailed):
-        await revise(world.ports, 1, memory.id, MemoryChanges(content="sun"), frozenset({1}))
+        await revise(world.ports, 1, memory.id, SUN, frozenset({1}))
+
+
+async def test_a_change_is_made_once_whatever_is_expected() -> None:
+    world = World()
+    memory = await world.remember("rain")
+    first = await revise(world.ports, 1, memory.id, SUN, frozenset({1}), KEY)
+    assert (first.memory.content, first.memory.updated_at) == ("sun", world.now)
+    again = await revise(world.ports, 1, memory.id, SUN, frozenset({1}), KEY)
+    assert again == Written(first.memory, is_replayed=True)
+    with pytest.raises(PreconditionFailed):
+        await revise(world.ports, 1, memory.id, SUN, frozenset({1}), replace(KEY, key="new"))
+    assert world.meter.total("memory_operations", operation="update") == 1
+
+
+async def test_who_tells_again_keeps_nobody_from_it() -> None:
+    world = World()
+    memory = await world.remember("rain")
+    with world.ports.running.hold(KEY), pytest.raises(StillRunning):
+        await revise(world.ports, 1, memory.id, SUN, key=KEY)
+    assert await world.memories.get(1, memory.id) == memory
+    first = await revise(world.ports, 1, memory.id, SUN, key=KEY)
+    with world.ports.running.hold(KEY):
+        again = await revise(world.ports, 1, memory.id, SUN, key=KEY)
+    assert again == Written(first.memory, is_replayed=True)
+
+
+async def test_while_one_runs_the_others_wait_outside() -> None:
+    world = World()
+    memory = await world.remember("rain")
+
+    async def send_again() -> None:
+        world.embedder.interrupt = None
+        with pytest.raises(StillRunning):
+            await revise(world.ports, 1, memory.id, SUN, key=KEY)
+        with pytest.raises(KeyReused):
+            await revise(world.ports, 1, memory.id, SUN, key=replace(KEY, digest=b"other"))
+
+    world.embedder.interrupt = send_again
+    assert not (await revise(world.ports, 1, memory.id, SUN, key=KEY)).is_replayed
+    assert (await world.memories.get(1, memory.id)).version == 2
+
+
+async def test_what_failed_under_a_key_is_not_kept() -> None:
+    world = World()
+    memory = await world.remember("rain")
+
+    async def somebody_else() -> None:
+        world.embedder.interrupt = None
+        world.memories.change(memory.id, importance=0.1)
+
+    world.embedder.interrupt = somebody_else
+    with pytest.raises(Conflict):
+        await revise(world.ports, 1, memory.id, SUN, key=KEY)
+    assert world.meter.total("memory_operations", operation="update") == 0
+    done = await revise(world.ports, 1, memory.id, SUN, key=KEY)
+    assert (done.memory.version, done.is_replayed) == (3, False)
