@@ -1,8 +1,17 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from serve_app.core.errors import Forbidden, InvalidInput, KeyNotFound, NameTaken
+from serve_app.core.errors import (
+    Forbidden,
+    InvalidInput,
+    KeyNotFound,
+    NameTaken,
+    TenantNotFound,
+    TenantSuspended,
+    Unauthenticated,
+)
 from serve_app.core.keys import KeyDraft, digest_key
 from serve_app.core.principal import MEMORY_READ, SCOPES, TENANT_ADMIN, TENANT_SCOPES, Principal
 from serve_app.operations.registry import require_all, require_other
@@ -40,6 +49,48 @@ async def test_a_new_tenant_comes_with_its_admins_key() -> None:
     assert [t.name for t in await world.service.registry.list_tenants()] == ["default", "acme"]
     with pytest.raises(InvalidInput):
         await world.service.registry.create_tenant("Acme")
+
+
+async def test_a_rotated_key_lives_on_for_its_grace_beside_the_new_one() -> None:
+    world = World(open_allowed=False)
+    registry = world.service.registry
+    old = await registry.issue(KeyDraft(1, READ, "mine"))
+    new = await registry.rotate(ADMIN, old.key.key_id, timedelta(hours=1))
+    assert (new.key.label, new.key.scopes) == ("mine", READ)
+    for issued in (old, new):
+        assert (await world.key_ring.identify(issued.text)).key_id == issued.key.key_id
+    world.advance(hours=1)
+    assert (await world.key_ring.identify(new.text)).key_id == new.key.key_id
+    with pytest.raises(Unauthenticated):
+        await world.key_ring.identify(old.text)
+    with pytest.raises(InvalidInput):
+        await registry.rotate(ADMIN, old.key.key_id, timedelta())
+
+
+async def test_a_revoked_key_is_told_with_the_moment_of_its_end() -> None:
+    world = World(open_allowed=False)
+    registry = world.service.registry
+    issued = await registry.issue(KeyDraft(1, READ))
+    world.advance(hours=1)
+    await registry.revoke(1, issued.key.key_id)
+    [key] = await registry.list_keys(1)
+    assert (key.key_id, key.revoked_at) == (issued.key.key_id, world.now)
+    with pytest.raises(Unauthenticated):
+        await world.key_ring.identify(issued.text)
+
+
+async def test_a_suspended_tenant_is_kept_out_until_it_is_resumed() -> None:
+    world = World(open_allowed=False)
+    registry = world.service.registry
+    tenant, issued = await registry.create_tenant_with_key("acme")
+    assert await registry.set_suspended("acme", True) == replace(tenant, suspended=True)
+    with pytest.raises(TenantSuspended):
+        await world.key_ring.identify(issued.text)
+    assert await registry.set_suspended("acme", False) == tenant
+    world.advance(seconds=2)
+    assert (await world.key_ring.identify(issued.text)).tenant_id == tenant.tenant_id
+    with pytest.raises(TenantNotFound):
+        await registry.set_suspended("nobody", True)
 
 
 async def test_nobody_rotates_into_more_than_they_may() -> None:
