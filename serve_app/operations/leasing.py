@@ -38,7 +38,7 @@ class Leases:
         self._turns: deque[Key] = deque()
         self._waiting: dict[TokenAccount, Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._alone: dict[bytes, TokenWindow] = {}
+        self._alone: dict[tuple[int, bytes], TokenWindow] = {}
         self._down_until = 0.0
 
     def __len__(self) -> int:
@@ -87,11 +87,12 @@ class Leases:
                     return
                 raise
             account.accept(grant, request, asked_at)
-            self._waiting[account] = self._deliver(account, waiting, self._waiting[account])
+            missed = self._deliver(account, waiting, grant)
+            self._waiting[account] = missed + self._waiting[account]
         del self._waiting[account]
 
-    def _deliver(self, account: TokenAccount, waiting: Waiting, newer: Waiting) -> Waiting:
-        """Give every call its answer in order; those that a part of the grant missed ask again."""
+    def _deliver(self, account: TokenAccount, waiting: Waiting, grant: TokenGrant) -> Waiting:
+        """Give every call its answer in order; returns those that a part of the grant missed."""
         now = self._clock()
         missed: Waiting = []
         for cost, answer in waiting:
@@ -100,11 +101,11 @@ class Leases:
             if account.tokens >= cost:
                 account.spend(cost, now)
                 answer.set_result(True)
-            elif account.is_refused(cost, now):
-                answer.set_result(False)
-            else:
+            elif grant.granted:
                 missed.append((cost, answer))
-        return missed + newer
+            else:
+                answer.set_result(False)
+        return missed
 
     async def _settle(self, account: TokenAccount) -> None:
         asked_at = self._clock()
@@ -120,14 +121,14 @@ class Leases:
         except Unavailable as error:
             self._meter.count("rate_limit_store_errors", error=error.code)
             logger.warning("rate limits are counted by each process alone: %s", error.code)
-            self._alone.clear()
             self._down_until = self._clock() + DOWN_SECONDS
             return self._lease_alone(request)
 
     def _lease_alone(self, request: TokenRequest) -> TokenGrant:
-        window = self._alone.get(request.subject)
-        if window is None:
-            window = self._alone[request.subject] = TokenWindow(request.limit)
+        subject = request.tenant_id, request.subject
+        window = self._alone.setdefault(subject, TokenWindow(request.limit))
+        # Another count of the same span is no other subject.
+        window.limit = request.limit
         # Blocks of two stores must not be settled with one another: these are spent at once.
         grant = window.lease(replace(request, ahead=0, settlement=None), self._clock())
         return replace(grant, slot=CLOSED)
@@ -140,6 +141,7 @@ class Leases:
             account = self._accounts[key]
             if account.is_idle(now) and account not in self._waiting:
                 del self._accounts[key]
+                self._alone.pop((account.tenant_id, account.subject), None)
                 continue
             if account.is_due_for_settlement(now) and account not in self._waiting:
                 self._start(self._settle(account))

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from serve_app.core.errors import RateLimited
-from serve_app.core.rate_limits import LimitRules
+from serve_app.core.rate_limits import LimitRules, RateLimit
 from serve_app.operations.limit import LimitedCall, Limiter
 from serve_app.operations.limit_rules import RuleBook
 from serve_app.operations.ports import TokenStore
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
+from tests.fakes.tokens import InMemoryTokens
 
 
 @dataclass
@@ -69,3 +70,10 @@ class Fleet:
             sum(begin <= at < begin + seconds for at in self.spent[index:])
             for index, begin in enumerate(self.spent)
         )
+
+
+def open_fleet(replicas: int = 2, **limits: str) -> Fleet:
+    """A fleet over one store in memory; limits by the names of LimitRules."""
+    clock = Clock()
+    rules = LimitRules(**{name: RateLimit.parse(text) for name, text in limits.items()})
+    return Fleet(InMemoryTokens(clock), clock, rules, replicas)

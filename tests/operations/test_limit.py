@@ -5,27 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.core.errors import RateLimited
-from serve_app.core.rate_limits import LimitRules, RateLimit
-from serve_app.operations.limit import LimitedCall, Limiter
-from serve_app.operations.limit_rules import RuleBook
-from tests.fakes.limits import InMemoryLimits
-from tests.fakes.memories import InMemoryMemories
-from tests.fakes.meter import RecordingMeter
-from tests.fakes.tokens import InMemoryTokens
-from tests.operations.fleet import Clock, Fleet, search
+from serve_app.core.rate_limits import RateLimit
+from serve_app.operations.limit import LimitedCall
+from tests.operations.fleet import open_fleet, search
 
 MINUTE = 60.0
-
-
-def open_fleet(replicas: int = 2, **limits: str) -> Fleet:
-    clock = Clock()
-    rules = LimitRules(**{name: RateLimit.parse(text) for name, text in limits.items()})
-    return Fleet(InMemoryTokens(clock), clock, rules, replicas)
-
-
-def asked(fleet: Fleet) -> int:
-    assert isinstance(fleet.store, InMemoryTokens)
-    return len(fleet.store.requests)
 
 
 @pytest.mark.parametrize(("limit", "rate"), [("60/minute", 10), ("1000/minute", 60)])
@@ -130,108 +114,3 @@ async def test_a_refusal_says_when_to_come_again_and_is_counted() -> None:
     assert fleet.meter.total("rate_limited", limit="agent-searches", operation="search") == 1
     fleet.clock.now += refusal.value.retry_after
     assert await fleet.call(search())
-
-
-async def test_most_calls_ask_nobody() -> None:
-    fleet = open_fleet(agent_searches="6000/minute")
-    assert await fleet.call_for(MINUTE, 50, search()) == 3000
-    assert asked(fleet) < 100
-
-
-async def test_refused_calls_seldom_ask() -> None:
-    fleet = open_fleet(agent_searches="60/minute")
-    await fleet.call_for(1, 1000, search())
-    before = asked(fleet)
-    await fleet.call_for(10, 1000, search())
-    assert asked(fleet) - before <= 22
-
-
-async def test_calls_of_one_moment_ask_together() -> None:
-    fleet = open_fleet(1, agent_searches="60/minute")
-    answers = await asyncio.gather(*(fleet.call(search()) for _ in range(100)))
-    assert sum(answers) == 60
-    assert asked(fleet) <= 4
-
-
-async def test_a_caller_who_leaves_takes_nobody_along() -> None:
-    fleet = open_fleet(1, agent_searches="60/minute")
-    gone = asyncio.create_task(fleet.call(search()))
-    stays = asyncio.create_task(fleet.call(search()))
-    await asyncio.sleep(0)
-    gone.cancel()
-    assert await stays
-
-
-async def test_what_one_replica_does_not_spend_another_can() -> None:
-    fleet = open_fleet(agent_searches="60/minute")
-    first, second = fleet.limiters
-    for _ in range(2):
-        await first.spend(search(), fleet.rules)
-        fleet.clock.now += 1
-    fleet.clock.now += 10
-    first.leases.sweep()
-    await asyncio.sleep(0)
-    allowed = 0
-    for _ in range(100):
-        try:
-            await second.spend(search(), fleet.rules)
-            allowed += 1
-        except RateLimited:
-            break
-    assert allowed == 58
-
-
-async def test_without_its_store_each_process_counts_alone() -> None:
-    fleet = open_fleet(agent_searches="20/minute")
-    assert isinstance(fleet.store, InMemoryTokens)
-    fleet.store.down = True
-    assert sum([await fleet.call(search()) for _ in range(100)]) == 40
-    assert fleet.meter.total("rate_limit_store_errors", error="database_unavailable") == 2
-    fleet.store.down = False
-    fleet.clock.now += 6
-    assert sum([await fleet.call(search()) for _ in range(100)]) == 20
-
-
-async def test_what_was_counted_alone_is_never_settled_with_the_store() -> None:
-    fleet = open_fleet(1, agent_searches="20/minute")
-    assert isinstance(fleet.store, InMemoryTokens)
-    fleet.store.down = True
-    for _ in range(5):
-        assert await fleet.call(search())
-        fleet.clock.now += 1
-    fleet.store.down = False
-    fleet.clock.now += 1
-    assert await fleet.call(search())
-    fleet.limiters[0].leases.sweep()
-    assert [request.settlement for request in fleet.store.requests] == [None]
-
-
-async def test_a_changed_limit_holds_at_once() -> None:
-    fleet = open_fleet(1, agent_searches="10/minute")
-    assert sum([await fleet.call(search()) for _ in range(20)]) == 10
-    fleet.rules = LimitRules(agent_searches=RateLimit(15, 60.0))
-    assert sum([await fleet.call(search()) for _ in range(20)]) == 5
-
-
-async def test_accounts_that_say_nothing_are_forgotten() -> None:
-    fleet = open_fleet(1, agent_searches="10/minute")
-    leases = fleet.limiters[0].leases
-    for number in range(50):
-        assert await fleet.call(search(str(number)))
-    assert len(leases) == 50
-    fleet.clock.now += 61
-    leases.sweep()
-    assert len(leases) == 0
-
-
-async def test_a_fault_of_the_store_reaches_every_caller() -> None:
-    class Broken:
-        async def lease(self, request: object) -> None:
-            raise ZeroDivisionError
-
-    rule_book = RuleBook(LimitRules(), InMemoryLimits(InMemoryMemories()), Clock())
-    limiter = Limiter(rule_book, Broken(), RecordingMeter(), Clock())  # type: ignore[arg-type]  # broken on purpose
-    rules = LimitRules(tenant=RateLimit(1, 1.0))
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
-            await limiter.spend(search(), rules)
