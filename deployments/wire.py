@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from serve_app.core.identity import make_uuid
 from serve_app.core.keys import KeyRecord, KeysFound
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
 from serve_app.core.principal import Principal
@@ -39,8 +40,8 @@ def _reduce_plain(kind: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
     return lambda value: (kind, fields(value))
 
 
-def _reduce_uuid(value: UUID) -> tuple[type, tuple[Any, ...]]:
-    return UUID, (None, None, None, None, value.int)
+def _reduce_uuid(value: UUID) -> tuple[Callable[[int], UUID], tuple[int]]:
+    return make_uuid, (value.int,)
 
 
 REDUCERS = {UUID: _reduce_uuid} | {kind: _reduce_plain(kind) for kind in PLAIN}

@@ -133,9 +133,7 @@ def _require_object(begin: bytearray) -> bool:
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The one object that `raw` means; raises the door's errors, which quote nothing of it."""
     try:
-        value: Any = json.loads(
-            raw.decode(), object_pairs_hook=_unite, parse_constant=_refuse_constant
-        )
+        value: Any = _DECODER.decode(raw.decode())
     except UnicodeDecodeError as error:
         raise InvalidEncoding(f"The body is not UTF-8 at byte {error.start}.") from None
     except json.JSONDecodeError as error:
@@ -161,6 +159,9 @@ def _unite(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> float:
     raise MalformedJson(f"{name} is not JSON.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unite, parse_constant=_refuse_constant)
 
 
 def _require_shallow(value: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.api.errors import BodyTooSlow
+from serve_app.api.tasks import current_task
 from serve_app.core.errors import DeadlineExceeded
 
 READING_BODY = "fleetmem.reading_body"
@@ -27,19 +28,44 @@ class Deadline:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        timer = asyncio.timeout(self.seconds)
+        alarm = _Alarm(self.seconds)
         try:
-            async with timer:
-                await self.app(scope, receive, partial(_send, send, timer))
-        except TimeoutError:
-            if not timer.expired():
+            await self.app(scope, receive, partial(_send, send, alarm))
+        except asyncio.CancelledError:
+            if not alarm.silence():
                 raise
             if scope.get(READING_BODY):
                 raise BodyTooSlow("the body came too slowly") from None
             raise DeadlineExceeded("the request took too long") from None
+        finally:
+            alarm.stop()
 
 
-async def _send(send: Send, timer: asyncio.Timeout, message: Message) -> None:
-    if message["type"] == "http.response.start" and not timer.expired():
-        timer.reschedule(None)
+class _Alarm:
+    """Cancels the task that set it. `asyncio.timeout` does the same for five times as much."""
+
+    __slots__ = ("_before", "_rang", "_task", "_timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._task = current_task()
+        self._before = self._task.cancelling()
+        self._rang = False
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def stop(self) -> None:
+        """Ring no more."""
+        self._timer.cancel()
+
+    def silence(self) -> bool:
+        """Whether the task was cancelled by this alarm alone; it goes on then."""
+        return self._rang and self._task.uncancel() <= self._before
+
+    def _ring(self) -> None:
+        self._rang = True
+        self._task.cancel()
+
+
+async def _send(send: Send, alarm: _Alarm, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        alarm.stop()
     await send(message)

@@ -9,6 +9,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.api.tasks import current_task
+
 PATIENCE_SECONDS = 0.5
 """Who waits longer is in a queue: only there is work left to save, and watching costs a task."""
 
@@ -43,7 +45,7 @@ class _Watch:
 
     def __init__(self, receive: Receive, patience: float) -> None:
         self.has_left = False
-        self.task = _current_task()
+        self.task = current_task()
         self._receive = receive
         self._patience = patience
         self._reading: asyncio.Task[None] | bool = False
@@ -80,9 +82,3 @@ class _Watch:
             messages.put_nowait(message)
             self.has_left = message["type"] == "http.disconnect"
         self.task.cancel()
-
-
-def _current_task() -> "asyncio.Task[object]":
-    task = asyncio.current_task()
-    assert task is not None  # a coroutine of a server runs in a task
-    return task

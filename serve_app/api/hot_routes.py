@@ -4,7 +4,7 @@ Those cost more than everything else that an ingress does for a search. A hot ro
 framework's own (the OpenAPI page and the errors stay its), found in one look-up, called directly.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from inspect import get_annotations
 from typing import Any
 
@@ -23,18 +23,19 @@ from serve_app.settings import Settings
 
 
 class HotRoute:
-    """A POST route whose endpoint takes `body`, `caller`, any of `service`, `settings`, `once`."""
+    """A POST route whose endpoint takes `body`, `caller`, any of `service`, `settings`, `once`.
+
+    It must answer with a Response.
+    """
 
     def __init__(self, route: APIRoute, service: Service, settings: Settings) -> None:
         self.route = route
         annotations = get_annotations(route.endpoint)
         self._read: type[BaseModel] = annotations["body"]
-        self._write = _find_writer(annotations["return"])
         world: dict[str, Any] = {"service": service, "settings": settings}
         self._world = {name: world[name] for name in annotations if name in world}
         self._needs = find_needs(annotations["caller"])
         self._takes_key = "once" in annotations
-        self._status = route.status_code or 200
         self._limit = JsonRoute.body_limit(settings)
 
     async def answer(self, request: Request) -> Response:
@@ -48,15 +49,7 @@ class HotRoute:
             body = self._read.model_validate(document)
         except ValidationError as error:
             raise refuse_fields([dict(fault) for fault in error.errors()]) from None
-        result = await self.route.endpoint(body=body, caller=caller, **world)
-        if self._write is None:
-            return result
-        return Response(self._write(result), self._status, media_type="application/json")
-
-
-def _find_writer(kind: Any) -> Callable[[Any], bytes] | None:
-    """What makes JSON of a result; None where the endpoint answers by itself."""
-    return None if kind is Response else kind.__pydantic_serializer__.to_json
+        return await self.route.endpoint(body=body, caller=caller, **world)
 
 
 class HotRoutes:

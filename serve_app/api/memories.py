@@ -11,6 +11,7 @@ from serve_app.api.answers import (
     MEMORY_FORGOTTEN,
     MEMORY_HELD,
     MEMORY_READ_BEFORE,
+    answer_hits,
     answer_memory,
     answer_written,
 )
@@ -22,8 +23,6 @@ from serve_app.api.idempotency import REPLAYED, Once
 from serve_app.api.requests import ListQuery, MemoryCreate, MemoryPatch, SearchRequest
 from serve_app.api.responses import (
     CountResponse,
-    Explanation,
-    MemoryResponse,
     PageResponse,
     SearchResponse,
 )
@@ -39,24 +38,19 @@ async def remember(body: MemoryCreate, service: Serving, caller: Writer, once: O
     return answer_written(await service.remember(body.to_draft(caller), once), 201)
 
 
-@router.post("/v1/memories/search")
+@router.post("/v1/memories/search", response_model=SearchResponse)
 async def search(
     body: SearchRequest, service: Serving, caller: Reader, settings: Knobs
-) -> SearchResponse:
+) -> Response:
     """The best memories of an agent and a user, by similarity and recency."""
     usual = None
     if body.leaves_profile:
         usual = await service.defaults.find_profile(caller.tenant_id, body.agent_id)
     query = body.to_query(caller, settings, usual)
-    reranked = await service.search_reranked(query) if body.rerank else None
-    results = [
-        MemoryResponse.of(
-            hit.memory, hit, Explanation.of(hit, query.profile) if body.explain else None
-        )
-        for hit in (await service.search(query) if reranked is None else reranked.hits)
-    ]
-    response = SearchResponse(results=results, query=body.query, total=len(results))
-    return response if reranked is None else response.tell_reranking(reranked)
+    if body.rerank:
+        reranked = await service.search_reranked(query)
+        return answer_hits(body, query.profile, reranked.hits, reranked)
+    return answer_hits(body, query.profile, await service.search(query))
 
 
 @router.get("/v1/memories/count")

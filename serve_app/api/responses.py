@@ -15,6 +15,7 @@ from serve_app.api.fields import (
     write_cursor,
 )
 from serve_app.api.problems import Problem, is_none
+from serve_app.api.told_memory import tell_memory
 from serve_app.core.memory import Memory, MemoryVersion
 from serve_app.core.page import MemoryPage
 from serve_app.core.profiles import Profile
@@ -111,25 +112,10 @@ class MemoryResponse(BaseModel):
         cls, memory: Memory, hit: Hit | None = None, explanation: Explanation | None = None
     ) -> Self:
         """The memory in memex's words."""
+        told = tell_memory(memory, None if hit is None else hit.score)
         beside = None if hit is None else hit.context
-        return cls(
-            id=memory.id,
-            agent_id=memory.scope.agent_id,
-            user_id=memory.scope.user_id,
-            content=memory.content,
-            importance=memory.importance * IMPORTANCE_SCALE,
-            memory_type=memory.kind.value,
-            created_at=memory.created_at,
-            score=None if hit is None else round(hit.score, 4),
-            occurred_at=memory.occurred_at,
-            updated_at=memory.updated_at,
-            status=memory.status.value,
-            sources=list(memory.sources),
-            superseded_by=memory.superseded_by,
-            explanation=explanation,
-            session_id=memory.session_id,
-            context=None if beside is None else [cls.of(memory) for memory in beside],
-        )
+        context = None if beside is None else [MemoryResponse.of(memory) for memory in beside]
+        return cls(**told, explanation=explanation, context=context)
 
 
 class SearchResponse(BaseModel):

@@ -64,7 +64,7 @@ def fuse(pool: Pool, search: FusedSearch, gap_seconds: float) -> list[Fused]:
     plain, weights = search.nearest, search.fusion
     words = pool.words / pool.best_words if pool.best_words > 0 else pool.words
     date = match_dates(pool.occurred_at, search.time.dates)
-    ages = (plain.now.timestamp() - pool.occurred_at) / SECONDS_PER_DAY
+    ages = np.maximum(plain.now.timestamp() - pool.occurred_at, 0.0) / SECONDS_PER_DAY
     fresh = recency(ages, plain.policy.half_life_days)
     own = score(pool.similarity, fresh, pool.importance, plain.policy)
     told = np.stack([words, date, pool.tells_time.astype(np.float64)])

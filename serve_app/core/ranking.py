@@ -7,6 +7,7 @@ recency = 2 ** (-age / half_life), age never below zero (memex: exp(-ln 2 / half
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from serve_app.core.memory import Memory
 
 Floats = NDArray[np.float64]
+
+Number = TypeVar("Number", float, Floats)
+"""One number, or an array of shape (n,)."""
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -73,13 +77,17 @@ class Hit:
     context: tuple[Memory, ...] | None = None
 
 
-def recency(ages_days: Floats, half_life_days: float) -> Floats:
-    """How fresh memories of these ages are: shape (n,), in (0, 1], 0.5 after one half-life."""
-    return np.exp2(-np.maximum(ages_days, 0.0) / half_life_days)
+def recency(age_days: Number, half_life_days: float) -> Number:
+    """How fresh a memory of this age is, or memories are: in (0, 1], 0.5 after one half-life.
+
+    No age may be below zero.
+    """
+    # A power of floats is Any to the type checker: of a negative base it would be complex.
+    return cast("Number", 2.0 ** (-age_days / half_life_days))
 
 
-def score(similarity: Floats, recent: Floats, importance: Floats, policy: RankingPolicy) -> Floats:
-    """The combined score of n candidates, shape (n,)."""
+def score(similarity: Number, recent: Number, importance: Number, policy: RankingPolicy) -> Number:
+    """The combined score of a candidate, or of n candidates."""
     return (
         policy.similarity_weight * similarity
         + policy.recency_weight * recent
@@ -91,16 +99,15 @@ def rank(
     candidates: Sequence[Candidate], now: datetime, policy: RankingPolicy, top_k: int
 ) -> list[Hit]:
     """The `top_k` best candidates, best first; ties go to the more recent, then the greater id."""
-    if not candidates:
-        return []
-    similarity = np.array([candidate.similarity for candidate in candidates])
-    importance = np.array([candidate.memory.importance for candidate in candidates])
-    ages = np.array([(now - c.memory.occurred_at).total_seconds() for c in candidates])
-    fresh = recency(ages / SECONDS_PER_DAY, policy.half_life_days)
-    scores = score(similarity, fresh, importance, policy)
-    hits = [
-        Hit(c.memory, c.similarity, float(r), c.memory.importance, float(s), c.span)
-        for c, r, s in zip(candidates, fresh, scores, strict=True)
-    ]
+    # One by one: for the few that a search proposes, arrays cost four times as much.
+    hits = [_rate(candidate, now, policy) for candidate in candidates]
     hits.sort(key=lambda hit: (hit.score, hit.memory.occurred_at, hit.memory.id), reverse=True)
     return hits[:top_k]
+
+
+def _rate(candidate: Candidate, now: datetime, policy: RankingPolicy) -> Hit:
+    memory, similarity = candidate.memory, candidate.similarity
+    age = max((now - memory.occurred_at).total_seconds(), 0.0) / SECONDS_PER_DAY
+    fresh = recency(age, policy.half_life_days)
+    total = score(similarity, fresh, memory.importance, policy)
+    return Hit(memory, similarity, fresh, memory.importance, total, candidate.span)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, SafeUUID
+from uuid import UUID
 
 import asyncpg
 from pgvector import HalfVector
 
+from serve_app.core.identity import make_uuid
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
@@ -168,12 +169,4 @@ def vector_columns(memories: Sequence[EmbeddedMemory]) -> list[list[Any]]:
 
 def _uuid(value: Any) -> UUID:
     """A plain UUID: asyncpg's own class cannot leave the process."""
-    plain = _make_object(UUID)
-    # UUID's own constructor checks six ways to be called, and costs four times as much.
-    _set_attribute(plain, "int", value.int)
-    _set_attribute(plain, "is_safe", SafeUUID.unknown)
-    return plain
-
-
-_make_object = object.__new__
-_set_attribute = object.__setattr__
+    return make_uuid(value.int)

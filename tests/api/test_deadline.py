@@ -59,6 +59,27 @@ async def test_the_deadline_raises_for_the_shield():
         await Deadline(hang, 0.01)(SCOPE, None, None)
 
 
+async def test_who_is_cancelled_by_others_as_well_stays_cancelled():
+    async def hang(scope, receive, send) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            serving.cancel()
+            raise
+
+    serving = asyncio.ensure_future(Deadline(hang, 0.01)(SCOPE, None, None))
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+
+
+async def test_a_deadline_that_was_kept_does_not_ring_later():
+    async def answer(scope, receive, send) -> None:
+        return None
+
+    await Deadline(answer, 0.01)(SCOPE, None, None)
+    await asyncio.sleep(0.03)  # longer than the deadline: what is tested
+
+
 @pytest.mark.parametrize("path", ["/v1/memories", "/v1/memories/batch"])
 async def test_a_body_that_comes_too_slowly_is_408(world: World, path: str):
     async def trickle() -> AsyncIterator[bytes]:

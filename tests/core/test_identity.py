@@ -1,10 +1,12 @@
+import pickle
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.core.identity import uuid7
+from serve_app.core.identity import make_uuid, uuid7
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,3 +34,11 @@ def test_the_entropy_tells_ids_of_one_moment_apart() -> None:
 def test_too_little_entropy_is_refused() -> None:
     with pytest.raises(ValueError, match="10 bytes"):
         uuid7(NOW, b"123456789")
+
+
+@given(st.uuids())
+def test_a_uuid_of_a_number_is_like_any_other(usual: UUID) -> None:
+    made = make_uuid(usual.int)
+    assert made == usual
+    assert (hash(made), repr(made), made.is_safe) == (hash(usual), repr(usual), usual.is_safe)
+    assert pickle.loads(pickle.dumps(made)) == usual

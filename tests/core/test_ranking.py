@@ -85,9 +85,15 @@ def test_ties_go_to_the_more_recent_then_to_the_greater_id() -> None:
     assert [hit.memory.id.int for hit in hits] == [2, 3, 1]
 
 
-def test_recency_halves_with_each_half_life_and_never_exceeds_1() -> None:
-    ages = np.array([0.0, 30.0, 60.0, -5.0])
-    assert recency(ages, 30.0) == pytest.approx([1.0, 0.5, 0.25, 1.0])
+def test_recency_halves_with_each_half_life() -> None:
+    ages = np.array([0.0, 30.0, 60.0])
+    assert recency(ages, 30.0) == pytest.approx([1.0, 0.5, 0.25])
+    assert recency(60.0, 30.0) == pytest.approx(0.25)
+
+
+def test_what_is_yet_to_happen_is_as_fresh_as_can_be() -> None:
+    [hit] = rank([candidate(1, 0.5, -36_500)], NOW, RankingPolicy(0.5, 0.5), 1)
+    assert (hit.recency, hit.score) == pytest.approx((1.0, 0.75))
 
 
 def test_recency_is_memexs_exponential() -> None:
