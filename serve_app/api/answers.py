@@ -29,7 +29,14 @@ MEMORY_HELD: dict[str, Any] = {
 MEMORY_CREATED: dict[str, Any] = {
     "response_model": MemoryResponse,
     "status_code": 201,
-    "responses": {201: {"headers": ETAG | REPLAYED_HEADER}},
+    "responses": {
+        201: {"headers": ETAG | REPLAYED_HEADER},
+        200: {
+            "model": MemoryResponse,
+            "description": "Nothing was stored: `dedupe` found this memory",
+            "headers": ETAG | REPLAYED_HEADER,
+        },
+    },
 }
 MEMORY_READ_BEFORE: dict[str, Any] = {
     "response_model": MemoryResponse,
@@ -59,8 +66,8 @@ def answer_hits(
 
 
 def answer_written(written: Written, status: int = 200) -> Response:
-    """The memory as the write left it."""
-    response = answer_memory(written.memory, status)
+    """The memory as the write left it; 200 where it was there before."""
+    response = answer_memory(written.memory, 200 if written.was_there else status)
     if written.is_replayed:
         response.headers[REPLAYED] = "true"
     return response

@@ -32,10 +32,12 @@ async def remember_many(
     written = [outcome for outcome in outcomes if isinstance(outcome, Written)]
     if written and all(each.is_replayed for each in written):
         response.headers[REPLAYED] = "true"
+    there = sum(each.was_there for each in written)
     return BatchResponse(
         results=[_tell(outcome) for outcome in outcomes],
-        created=len(written),
+        created=len(written) - there,
         failed=len(outcomes) - len(written),
+        deduplicated=there or None,
     )
 
 
@@ -48,6 +50,7 @@ def _read_draft(item: object, caller: Principal) -> MemoryDraft | FleetmemError:
 
 def _tell(outcome: Written | FleetmemError) -> BatchOutcome:
     if isinstance(outcome, Written):
-        return BatchOutcome(status=201, memory=MemoryResponse.of(outcome.memory))
+        status = 200 if outcome.was_there else 201
+        return BatchOutcome(status=status, memory=MemoryResponse.of(outcome.memory))
     problem = describe_problem(outcome)
     return BatchOutcome(status=problem.status, error=problem)

@@ -53,6 +53,11 @@ class MemoryCreate(BaseModel):
     memory_type: MemoryType = "episodic"
     occurred_at: Moment | None = Field(None, description="when it happened; now, if not given")
     session_id: Name | None = Field(None, description="what it was said in, within its scope")
+    dedupe: Flag = Field(
+        False,
+        description="store nothing where an active memory has this agent, user, type and content: "
+        "the answer is that one, with 200",
+    )
 
     def to_draft(self, principal: Principal) -> MemoryDraft:
         """The draft in the words of the core; importance goes from 0..2 to 0..1."""
@@ -63,6 +68,7 @@ class MemoryCreate(BaseModel):
             importance=self.importance / IMPORTANCE_SCALE,
             occurred_at=self.occurred_at,
             session_id=self.session_id,
+            dedupe=self.dedupe,
         )
 
 

@@ -223,3 +223,6 @@ class BatchResponse(BaseModel):
     results: list[BatchOutcome]
     created: int
     failed: int
+    deduplicated: int | SkipJsonSchema[None] = Field(
+        default=None, exclude_if=is_none, description="how many were there already, where any were"
+    )

@@ -38,7 +38,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class MemoryDraft:
-    """A memory as a caller words it, not yet stored. `importance` is in [0, 1]."""
+    """A memory as a caller words it, not yet stored. `importance` is in [0, 1].
+
+    `dedupe`: an active memory of the scope, of this kind and content, stands for it; of equal ones
+    that are stored together, the first.
+    """
 
     scope: Scope
     content: str
@@ -46,6 +50,7 @@ class MemoryDraft:
     importance: float = 0.5
     occurred_at: datetime | None = None
     session_id: str | None = None
+    dedupe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +101,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedMemory:
-    """A memory with the vectors of all its chunks (at least one), ready to be stored."""
+    """A memory with the vectors of all its chunks (at least one), ready to be stored.
+
+    `dedupe` as in MemoryDraft.
+    """
 
     memory: Memory
     chunks: tuple[Chunk, ...]
     model: str
+    dedupe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What makes a write safe to send again, and what a write came to."""
 
 from dataclasses import dataclass
+from typing import Self
 
+from serve_app.core.errors import FleetmemError
 from serve_app.core.memory import Memory
 
 
@@ -16,7 +18,18 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A memory as a write left it; `is_replayed` when the key had it done before."""
+    """A memory as a write left it; `is_replayed` when the key had it done before.
+
+    `was_there` when the write asked not to store twice, and an older memory stands for it.
+    """
 
     memory: Memory
     is_replayed: bool = False
+    was_there: bool = False
+
+    @classmethod
+    def of(cls, given: Memory, outcome: Memory | FleetmemError) -> Self | FleetmemError:
+        """What a store made of the memory that it was given; its error is passed on."""
+        if isinstance(outcome, FleetmemError):
+            return outcome
+        return cls(outcome, was_there=outcome.id != given.id)

@@ -42,7 +42,7 @@ class Memories(Protocol):
     """
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
-        """Store each, with its own outcome, in order; adding an id twice stores it once."""
+        """Store each, its own outcome in order: an id once; what asks to `dedupe`, if it is new."""
         ...
 
     async def search(self, search: VectorSearch) -> list[Candidate]:

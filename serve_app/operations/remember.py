@@ -26,7 +26,9 @@ async def remember_many(
     Under a key only what it has not stored so far; raises what ports.OnceOnly does.
     """
     outcomes = await (_store(ports, drafts) if key is None else _store_under(ports, drafts, key))
-    created = sum(isinstance(o, Written) and not o.is_replayed for o in outcomes)
+    created = sum(
+        isinstance(o, Written) and not o.is_replayed and not o.was_there for o in outcomes
+    )
     ports.meter.count("memory_operations", created, operation="create")
     return outcomes
 
@@ -62,12 +64,9 @@ async def _try_to_store(
     ready = [each for each in embedded if isinstance(each, EmbeddedMemory)]
     stored = iter(await ports.memories.add(ready) if ready else [])
     return [
-        each if isinstance(each, FleetmemError) else _written(next(stored)) for each in embedded
+        each if isinstance(each, FleetmemError) else Written.of(each.memory, next(stored))
+        for each in embedded
     ]
-
-
-def _written(outcome: Memory | FleetmemError) -> Written | FleetmemError:
-    return Written(outcome) if isinstance(outcome, Memory) else outcome
 
 
 def _refusal(draft: MemoryDraft) -> FleetmemError | None:
@@ -116,4 +115,4 @@ def _embedded(
         updated_at=now,
         session_id=draft.session_id,
     )
-    return EmbeddedMemory(memory, chunks, model)
+    return EmbeddedMemory(memory, chunks, model, draft.dedupe)

@@ -25,14 +25,19 @@ class FullTenants:
         self._until[tenant_id] = self._clock() + SECONDS
 
     async def add_beside(self, memories: Sequence[EmbeddedMemory], add: Add) -> Outcomes:
-        """What `add` says of each memory, in order; it is not asked for those of full tenants."""
+        """What `add` says of each memory, in order; it is not asked for those of full tenants.
+
+        But for those that may be there already, by themselves.
+        """
         full = self.find()
         tenants = [embedded.memory.scope.tenant_id for embedded in memories]
-        ready = [e for e, tenant in zip(memories, tenants, strict=True) if tenant not in full]
-        stored = iter(await add(ready))
+        pairs = list(zip(memories, tenants, strict=True))
+        stored = iter(await add([e for e, tenant in pairs if tenant not in full]))
+        perhaps_there = iter(await add([e for e, tenant in pairs if tenant in full and e.dedupe]))
+        refusal = QuotaExceeded("the tenant's quota is used up")
         outcomes = [
-            QuotaExceeded("the tenant's quota is used up") if tenant in full else next(stored)
-            for tenant in tenants
+            next(stored) if tenant not in full else next(perhaps_there) if e.dedupe else refusal
+            for e, tenant in pairs
         ]
         for tenant, outcome in zip(tenants, outcomes, strict=True):
             if isinstance(outcome, QuotaExceeded) and tenant not in full:

@@ -1,6 +1,6 @@
 """Memories in Postgres: what is returned is committed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.settings import Settings
+from serve_app.storage.adding import insert_memories, insert_unless_there
 from serve_app.storage.connection import Connection, Pool, acquired, transaction
 from serve_app.storage.folding import delete_with_sources, lock_scope, withdraw_summaries
 from serve_app.storage.full_tenants import FullTenants
@@ -37,16 +38,12 @@ from serve_app.storage.queries import query
 from serve_app.storage.rows import (
     changed_columns,
     chunk_columns,
-    memory_columns,
     search_columns,
     to_candidates,
     to_memory,
     to_version,
-    vector_columns,
 )
 from serve_app.storage.scopes import ScopeIds
-
-Key = tuple[int, UUID]
 
 REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """What Postgres says of a row that it cannot store, whoever sends it again."""
@@ -194,22 +191,10 @@ class PostgresMemories:
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self.scope_ids.of([embedded.memory.scope for embedded in memories])
         async with acquired(self._pool) as connection:
-            return await insert_memories(connection, memories, scope_ids)
-
-
-async def insert_memories(
-    connection: Connection, memories: Sequence[EmbeddedMemory], scope_ids: Sequence[int]
-) -> list[Memory | FleetmemError]:
-    """Store all, of one model, in one statement; raises REFUSED when Postgres refuses a row."""
-    columns = [*memory_columns(memories, scope_ids), *vector_columns(memories)]
-    rows = await connection.fetch(query("add_memories"), *columns, memories[0].model)
-    added = {(row["tenant_id"], row["id"]) for row in rows}
-    # Of an id that is given twice, the first is stored.
-    outcomes = {key: m for m, key in _keyed(reversed(memories)) if key in added}
-    there = [m for m, key in _keyed(memories) if key not in added]
-    outcomes |= await _stored(connection, there)
-    gone = Conflict("the id belonged to a memory that was just deleted")
-    return [outcomes.get(key, gone) for _, key in _keyed(memories)]
+            if not any(embedded.dedupe for embedded in memories):
+                return await insert_memories(connection, memories, scope_ids)
+            async with connection.transaction():
+                return await insert_unless_there(connection, memories, scope_ids, insert_memories)
 
 
 async def revise_memory(
@@ -252,23 +237,6 @@ async def forget_memory(
         raise PreconditionFailed("the memory is in another version")
     await withdraw_summaries(connection, memory_id)
     await delete_with_sources(connection, memory_id)
-
-
-def _keyed(memories: Iterable[EmbeddedMemory]) -> Iterator[tuple[Memory, Key]]:
-    """Each memory with its primary key: ids are unique within a tenant."""
-    for embedded in memories:
-        yield embedded.memory, (embedded.memory.scope.tenant_id, embedded.memory.id)
-
-
-async def _stored(connection: Connection, memories: Sequence[Memory]) -> dict[Key, Memory]:
-    """What the database holds under ids that were there before, each in its own tenant."""
-    found: dict[Key, Memory] = {}
-    for tenant_id in {memory.scope.tenant_id for memory in memories}:
-        ids = [memory.id for memory in memories if memory.scope.tenant_id == tenant_id]
-        for row in await connection.fetch(query("get_memories"), tenant_id, ids):
-            memory = to_memory(row)
-            found[tenant_id, memory.id] = memory
-    return found
 
 
 async def _lock(connection: Connection, tenant_id: int, memory_id: UUID) -> None:

@@ -23,19 +23,19 @@ from serve_app.core.errors import (
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, MemoryChanges
 from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.ports import Outcomes
+from serve_app.storage.adding import insert_memories, insert_unless_there
 from serve_app.storage.connection import OVER_QUOTA, Connection, Pool, acquired, transaction
 from serve_app.storage.memories import (
     REFUSED,
     PostgresMemories,
     forget_memory,
-    insert_memories,
     revise_memory,
 )
 from serve_app.storage.queries import query
 from serve_app.storage.rows import to_memory
 
 Entry = dict[str, Any] | None
-"""One kept outcome: `id` and `version`; None where nothing was written."""
+"""One kept outcome: `id` and `version`, `was_there` if so; None where nothing was written."""
 
 PURGED_AT_ONCE = 1000
 
@@ -66,13 +66,12 @@ class PostgresOnce:
             entries = await _find(connection, key, claims=True) or [None] * size
             outcomes = await _tell(connection, key, entries)
             places = [place for place in memories if outcomes[place] is None]
-            stored = await _insert(
-                connection,
-                [memories[place] for place in places],
-                [scope_ids[place] for place in places],
+            missing = [memories[place] for place in places]
+            stored = await insert_unless_there(
+                connection, missing, [scope_ids[place] for place in places], _insert
             )
-            for place, outcome in zip(places, stored, strict=True):
-                outcomes[place] = Written(outcome) if isinstance(outcome, Memory) else outcome
+            for place, embedded, outcome in zip(places, missing, stored, strict=True):
+                outcomes[place] = Written.of(embedded.memory, outcome)
             new = [old or _entry(told) for old, told in zip(entries, outcomes, strict=True)]
             await _keep(connection, key, new)
         return outcomes
@@ -151,13 +150,13 @@ async def _tell(connection: Connection, key: IdempotencyKey, entries: Sequence[E
     rows = await connection.fetch(query("memories_at"), key.tenant_id, ids, versions)
     found = {(row["id"], row["version"]): to_memory(row) for row in rows}
     told = iter(kept)
-    return [_replay(found.get(next(told))) if entry else None for entry in entries]
+    return [_replay(entry, found.get(next(told))) if entry else None for entry in entries]
 
 
-def _replay(memory: Memory | None) -> Written | FleetmemError:
+def _replay(entry: dict[str, Any], memory: Memory | None) -> Written | FleetmemError:
     if memory is None:
         return AnswerForgotten("what was written under this key has been forgotten")
-    return Written(memory, is_replayed=True)
+    return Written(memory, is_replayed=True, was_there="was_there" in entry)
 
 
 def _require(outcome: Written | FleetmemError | None) -> Written:
@@ -179,7 +178,8 @@ async def _keep(connection: Connection, key: IdempotencyKey, entries: Sequence[E
 def _entry(outcome: Written | FleetmemError | None) -> Entry:
     if not isinstance(outcome, Written):
         return None
-    return {"id": str(outcome.memory.id), "version": outcome.memory.version}
+    entry = {"id": str(outcome.memory.id), "version": outcome.memory.version}
+    return entry | {"was_there": True} if outcome.was_there else entry
 
 
 async def _insert(

@@ -3,6 +3,7 @@
 import pytest
 
 from serve_app.core.usage import Quota
+from tests.contracts.dedupe_contract import DedupeContract, DedupeOnceContract
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
@@ -74,7 +75,7 @@ def vectors() -> InMemoryVectorStore:
     return InMemoryVectorStore()
 
 
-class TestInMemoryMemories(MemoriesContract, RecallContract):
+class TestInMemoryMemories(MemoriesContract, DedupeContract, RecallContract):
     """Memories in a dictionary."""
 
 
@@ -83,7 +84,7 @@ def once(memories: InMemoryMemories) -> InMemoryOnce:
     return InMemoryOnce(memories)
 
 
-class TestInMemoryOnce(OnceContract):
+class TestInMemoryOnce(OnceContract, DedupeOnceContract):
     """Keys over that dictionary."""
 
 

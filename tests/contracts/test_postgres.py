@@ -23,6 +23,7 @@ from serve_app.storage.once import PostgresOnce
 from serve_app.storage.ranking_defaults import PostgresRankingDefaults
 from serve_app.storage.summaries import PostgresSummaries
 from serve_app.storage.tokens import PostgresTokens
+from tests.contracts.dedupe_contract import DedupeContract, DedupeOnceContract
 from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
@@ -101,7 +102,7 @@ async def other_tenant(fresh_dsn: str) -> None:
     await execute(fresh_dsn, "insert into tenants (tenant_id, name) values (2, 'other')")
 
 
-class TestPostgresMemories(MemoriesContract, RecallContract):
+class TestPostgresMemories(MemoriesContract, DedupeContract, RecallContract):
     """Memories in Postgres."""
 
 
@@ -114,7 +115,7 @@ def once(pool: asyncpg.Pool, memories: PostgresMemories) -> PostgresOnce:
     return PostgresOnce(pool, memories)
 
 
-class TestPostgresOnce(OnceContract):
+class TestPostgresOnce(OnceContract, DedupeOnceContract):
     """Outcomes under idempotency keys in Postgres."""
 
 

@@ -2,6 +2,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
+from serve_app.core.errors import Conflict
 from serve_app.core.writing import IdempotencyKey, Written
 from tests.contracts.samples import sample
 
@@ -23,3 +24,11 @@ def test_a_write_is_new_unless_it_is_said_to_be_told_again() -> None:
     memory = sample()
     assert not Written(memory).is_replayed
     assert Written(memory) != Written(memory, is_replayed=True)
+
+
+def test_another_memory_than_the_given_one_was_there_before() -> None:
+    given, other = sample(), sample()
+    assert Written.of(given, given) == Written(given)
+    assert Written.of(given, other) == Written(other, was_there=True)
+    refusal = Conflict("refused")
+    assert Written.of(given, refusal) is refusal

@@ -45,7 +45,7 @@ class InMemoryMemories:
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         self.require_up()
-        return [self._refuse(row) or self.insert(row) for row in memories]
+        return [self._twin(row) or self._refuse(row) or self.insert(row) for row in memories]
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         self.require_up()
@@ -188,6 +188,16 @@ class InMemoryMemories:
         ):
             return QuotaExceeded("the tenant's quota is used up")
         return None
+
+    def _twin(self, row: EmbeddedMemory) -> Memory | None:
+        """The active memory that stands for one that asks not to be stored twice."""
+        asked = row.memory
+        same = (
+            memory
+            for memory in self._active_of(asked.scope)
+            if row.dedupe and (memory.kind, memory.content) == (asked.kind, asked.content)
+        )
+        return min(same, key=lambda memory: memory.id, default=None)
 
     def of_scope(self, scope: Scope) -> list[Memory]:
         """Every memory of a scope, oldest first."""

@@ -10,7 +10,7 @@ from serve_app.core.writing import IdempotencyKey, Written
 from serve_app.operations.ports import Outcomes
 from tests.fakes.memories import InMemoryMemories
 
-Entry = tuple[UUID, int] | None
+Entry = tuple[UUID, int, bool] | None
 
 
 class InMemoryOnce:
@@ -34,7 +34,7 @@ class InMemoryOnce:
         places = [place for place in memories if outcomes[place] is None]
         stored = await self._memories.add([memories[place] for place in places])
         for place, outcome in zip(places, stored, strict=True):
-            outcomes[place] = Written(outcome) if isinstance(outcome, Memory) else outcome
+            outcomes[place] = Written.of(memories[place].memory, outcome)
         self._keep(key, [old or _entry(new) for old, new in zip(entries, outcomes, strict=True)])
         return outcomes
 
@@ -83,13 +83,13 @@ class InMemoryOnce:
     def _tell(self, entry: Entry) -> Written | FleetmemError | None:
         if entry is None:
             return None
-        memory_id, version = entry
+        memory_id, version, was_there = entry
         row = self._memories.rows.get(memory_id)
         states = [] if row is None else [row.memory]
         states += [state for state, _ in self._memories.former.get(memory_id, [])]
         for state in states:
             if state.version == version:
-                return Written(state, is_replayed=True)
+                return Written(state, is_replayed=True, was_there=was_there)
         return AnswerForgotten("what was written under this key has been forgotten")
 
     def _keep(self, key: IdempotencyKey, entries: Sequence[Entry]) -> None:
@@ -100,4 +100,4 @@ class InMemoryOnce:
 def _entry(outcome: Written | FleetmemError | None) -> Entry:
     if not isinstance(outcome, Written):
         return None
-    return outcome.memory.id, outcome.memory.version
+    return outcome.memory.id, outcome.memory.version, outcome.was_there

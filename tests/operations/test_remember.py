@@ -81,6 +81,15 @@ async def test_what_is_returned_is_stored() -> None:
     assert world.embedder.tenants == [SCOPE.tenant_id]
 
 
+async def test_what_is_there_already_is_told_and_not_counted() -> None:
+    world = World()
+    first = (await remember(world.ports, draft("rain"))).memory
+    again = await remember(world.ports, replace(draft("rain"), dedupe=True))
+    assert again == Written(first, was_there=True)
+    assert await world.memories.count(SCOPE) == 1
+    assert world.meter.total("memory_operations", operation="create") == 1
+
+
 async def test_the_past_can_be_written_down() -> None:
     world = World()
     then = world.now

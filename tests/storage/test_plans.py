@@ -182,3 +182,13 @@ async def test_joined_searches_keep_the_plan_of_each_scope(connection: asyncpg.C
     plans = await plans_of(connection, query("search_memories"), *joined)
     assert plans.count("Index Only Scan using memory_vectors_ranked") >= 2
     assert "Seq Scan on public.memor" not in plans
+
+
+async def test_a_twin_is_found_by_words_and_ids(connection: asyncpg.Connection) -> None:
+    plans = await plans_of(
+        connection, "select find_twin(2, 'episodic', $1, 'memory 2000')", b"no such content"
+    )
+    assert plans.count("using memory_words_pkey on public.memory_words") == 2
+    assert "Index Scan using memories_pkey on public.memories" in plans
+    assert "Seq Scan on public.memor" not in plans
+    assert "Sort Key: w.memory_id" not in plans
