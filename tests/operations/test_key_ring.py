@@ -7,7 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from serve_app.core.errors import DatabaseUnavailable, TenantSuspended, Unauthenticated
+from serve_app.core.errors import (
+    DatabaseUnavailable,
+    TenantSuspended,
+    Unauthenticated,
+    Unavailable,
+)
 from serve_app.core.keys import IssuedKey, KeyDraft, KeysFound
 from serve_app.core.principal import MEMORY_READ, Principal
 from serve_app.operations import key_ring
@@ -251,3 +256,41 @@ async def test_uses_that_cannot_be_told_are_told_with_the_next(world: World) -> 
     await world.key_ring.tell_uses()
     for issued in (first, second):
         assert (await world.keys.get_key(1, issued.key.key_id)).last_used_at == world.now
+
+
+async def test_keys_that_change_faster_than_they_are_read_let_nobody_in(world: World) -> None:
+    """Every look takes longer than it may be trusted, so none ever says who calls."""
+    find = world.keys.find
+
+    async def find_late(key_ids: Sequence[str]) -> KeysFound:
+        found = await find(key_ids)
+        world.advance(seconds=key_ring.LONGEST_SECONDS)
+        return found
+
+    world.keys.find = find_late  # type: ignore[method-assign]  # a stalled network
+    with pytest.raises(Unavailable, match="try again"):
+        await world.key_ring.identify(STRANGER)
+    assert world.keys.looks == 3
+    world.keys.find = find  # type: ignore[method-assign]  # it has recovered
+    assert await refused(world, STRANGER)
+
+
+async def test_a_fault_that_nobody_waits_for_is_told_to_the_log_and_one_that_is_to_the_caller(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = await issue(world)
+    await world.key_ring.identify(issued.text)
+
+    async def fail(key_ids: Sequence[str]) -> KeysFound:
+        raise ZeroDivisionError
+
+    world.keys.find = fail  # type: ignore[method-assign]  # a fault of ours
+    world.advance(seconds=1)
+    assert world.key_ring.recall(issued.text) is not None
+    await settle()
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+    world.advance(seconds=1)
+    with pytest.raises(ZeroDivisionError):
+        await world.key_ring.identify(issued.text)
