@@ -36,7 +36,12 @@ DIMENSION = 384
 BATCH = 250
 PER_SESSION = 20
 WARM_UP = 20
+MODEL = load_settings().stored_model
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+QUESTIONS = {"plain": "", "common words": " When was that wanted: last week, or in winter?"}
+"""What is asked beyond a question whose words stand in a fiftieth to a twentieth of the memories
+each: words that all of them hold, many of them hold, and a question of time."""
 
 
 def main(
@@ -50,18 +55,22 @@ def main(
         asked = questions(41)
         for size in (int(part) for part in sizes.split(",")):
             asyncio.run(fill_scope(service, size))
-            rows += measure(service, size, rounds, asked)
+            for kind in QUESTIONS:
+                rows += measure(service, size, rounds, (kind, asked))
     say("\n" + tabulate(rows))
     write_result("profiles", {"benchmark": "profiles", "rows": rows}, results)
 
 
-def measure(service: Service, size: int, rounds: int, asked: Iterator[str]) -> list[Result]:
+def measure(
+    service: Service, size: int, rounds: int, questioning: tuple[str, Iterator[str]]
+) -> list[Result]:
     """One row a profile; each round asks all of them, so that what else runs weighs on all."""
+    kind, asked = questioning
     connection = HTTPConnection(urlsplit(service.url).netloc, timeout=60)
     taken: dict[str, list[float]] = {profile: [] for profile in PROFILES}
     for turn in range(WARM_UP + rounds):
         for profile in PROFILES:
-            milliseconds = ask(connection, size, profile, next(asked))
+            milliseconds = ask(connection, size, profile, next(asked) + QUESTIONS[kind])
             if turn >= WARM_UP:
                 taken[profile].append(milliseconds)
     connection.close()
@@ -69,6 +78,7 @@ def measure(service: Service, size: int, rounds: int, asked: Iterator[str]) -> l
     return [
         {
             "memories": size,
+            "questions": kind,
             "profile": profile,
             "p50_ms": round(median(times), 2),
             "p95_ms": round(quantiles(times, n=20)[-1], 2),
@@ -120,5 +130,5 @@ def _embed(
         memory = Memory(uuid7(at, random.bytes(10)), scope, content, Kind.EPISODIC, 0.5, at, at, at)
         memory = replace(memory, session_id=f"session-{number // PER_SESSION}")
         chunk = Chunk(0, len(content), vector)
-        made.append(EmbeddedMemory(memory, (chunk,), load_settings().stored_model))
+        made.append(EmbeddedMemory(memory, (chunk,), MODEL))
     return made

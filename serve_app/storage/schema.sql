@@ -897,10 +897,12 @@ create trigger scopes_reread_words after update of language on scopes for each r
 create type worded_memory as (memory_id uuid, words float8);
 
 -- BM25 of every memory of a scope that holds any of the words: Lucene's form, k1 0.9, b 0.4 (Kamphuis
--- et al. 2020, "Which BM25 Do You Mean?"), with the statistics of this scope alone.
+-- et al. 2020, "Which BM25 Do You Mean?"), with the statistics of this scope alone. Counting in the
+-- index first is cheaper than keeping the rows until their number is known; so are floats, which
+-- literals and integers would turn into numerics.
 create function score_words(p_scope int, p_words text[])
 returns setof worded_memory language plpgsql stable
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nestloop = off as $$
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 declare
   v_memories float8;
   v_length float8;
@@ -908,22 +910,23 @@ begin
   select count(*), greatest(avg(w.length), 1) into v_memories, v_length
     from memory_words w where w.scope_id = p_scope and w.lexeme = '';
   return query
-    with found as materialized (
-      select q.lexeme, w.memory_id, w.frequency, w.length
+    select w.memory_id,
+           sum(r.idf * w.frequency
+               / (w.frequency + 0.9::float8 * (0.6::float8 + 0.4::float8 / v_length * w.length)))
+    from (
+      select q.lexeme, ln(1 + (v_memories - n.holding + 0.5) / (n.holding + 0.5)) as idf
       from unnest(p_words) q (lexeme)
-      -- `offset 0`: one look into the index for each word.
+      -- `offset 0`, twice: one look into the index for each word.
       cross join lateral (
-        select w.memory_id, w.frequency, w.length from memory_words w
+        select count(*)::float8 as holding from memory_words w
         where w.scope_id = p_scope and w.lexeme = q.lexeme offset 0
-      ) w
-    ), rarity as (
-      select f.lexeme, ln(1 + (v_memories - count(*) + 0.5) / (count(*) + 0.5)) as idf
-      from found f group by f.lexeme
-    )
-    select f.memory_id,
-           sum(r.idf * f.frequency / (f.frequency + 0.9 * (0.6 + 0.4 * f.length / v_length)))
-    from found f join rarity r using (lexeme)
-    group by f.memory_id;
+      ) n
+    ) r
+    cross join lateral (
+      select w.memory_id, w.frequency, w.length from memory_words w
+      where w.scope_id = p_scope and w.lexeme = r.lexeme offset 0
+    ) w
+    group by w.memory_id;
 end $$;
 
 -- The pool of one fused search in the order of session, time and id, one array for each column: the
@@ -943,9 +946,9 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_nes
 declare
   v_scope int;
   v_language regconfig;
-  v_worded worded_memory[];
+  v_words text[];
+  v_time_words text[];
   v_found uuid[];
-  v_timed uuid[];
 begin
   perform set_config('fleetmem.tenant', p_tenant::text, true);
   select s.scope_id, s.language::regconfig into v_scope, v_language from scopes s
@@ -957,18 +960,11 @@ begin
     select (h.memory).id from search_memories(
       p_tenant, p_agent, p_user, p_query, p_depth, p_weights, p_half_life, p_now, p_kind,
       p_exact_rows) h);
-  v_worded := array(
-    select w from score_words(v_scope, tsvector_to_array(to_tsvector(v_language, p_text))) w);
-  v_timed := array(
-    select distinct w.memory_id
-    from unnest(tsvector_to_array(to_tsvector(v_language, p_time_words))) q (lexeme)
-    cross join lateral (
-      select w.memory_id from memory_words w
-      where w.scope_id = v_scope and w.lexeme = q.lexeme offset 0
-    ) w);
+  v_words := tsvector_to_array(to_tsvector(v_language, p_text));
+  v_time_words := tsvector_to_array(to_tsvector(v_language, p_time_words));
   return query
     with worded as materialized (
-      select w.memory_id, w.words from unnest(v_worded) w
+      select w.memory_id, w.words from score_words(v_scope, v_words) w
     ), best as (
       select w.memory_id from worded w
       where p_kind is null or p_kind = (
@@ -1005,9 +1001,16 @@ begin
         from beside b join found f on f.id = b.found_id
       ) p
       group by p.id, p.session_id, p.occurred_at, p.importance
+    ), timed as materialized (
+      select w.memory_id from unnest(v_time_words) q (lexeme)
+      cross join lateral (
+        select w.memory_id from memory_words w
+        where w.scope_id = v_scope and w.lexeme = q.lexeme
+          and w.memory_id = any(array(select p.id from pool p)) offset 0
+      ) w
     ), complete as (
       select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words,
-             p.id in (select unnest(v_timed)) as tells_time
+             p.id in (select t.memory_id from timed t) as tells_time
       from pool p
       cross join lateral (
         -- `+ 0` keeps the vector index out.
