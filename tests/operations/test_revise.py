@@ -57,8 +57,9 @@ async def test_an_unknown_memory_is_not_found() -> None:
 async def test_what_cannot_be_stored_is_refused() -> None:
     world = World()
     memory = await world.remember("rain")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refusal:
         await revise(world.ports, 1, memory.id, MemoryChanges(content="\x00"))
+    assert refusal.value.field == "content"
 
 
 async def test_without_a_vector_nothing_changes() -> None:
