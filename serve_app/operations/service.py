@@ -65,7 +65,11 @@ class Service:
 
     async def search_reranked(self, query: SearchQuery) -> Reranked:
         """The same in the order of a reranker, where there is one and it has the time."""
-        return await rerank.search_reranked(self.ports, query)
+        try:
+            return await rerank.search_reranked(self.ports, query)
+        except ModelChanged:
+            await self.ports.models.refresh()
+            return await rerank.search_reranked(self.ports, query)
 
     async def get(self, principal: Principal, memory_id: UUID) -> Memory:
         """One memory of the caller's tenant."""

@@ -113,12 +113,17 @@ async def search(service: Service, _: Memory) -> object:
     return await service.search(ANY)
 
 
+async def search_reranked(service: Service, _: Memory) -> object:
+    return (await service.search_reranked(ANY)).hits
+
+
 async def revise(service: Service, memory: Memory) -> object:
     return (await service.revise(ME, memory.id, SNOW)).memory.content
 
 
 @pytest.mark.parametrize(
-    ("name", "verb", "outcome"), [("search", search, []), ("revise", revise, "snow")]
+    ("name", "verb", "outcome"),
+    [("search", search, []), ("search", search_reranked, []), ("revise", revise, "snow")],
 )
 async def test_a_verb_that_meets_a_change_is_done_again_by_the_new_model(
     name: str,
