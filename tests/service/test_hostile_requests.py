@@ -4,11 +4,13 @@ import re
 import socket
 import threading
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from serve_app.api.errors import ANSWERS
 from tests.service.hostile_doors import DOORS
+from tests.service.hostile_once import AFTERWARDS, FIRST, KEYED
 from tests.service.hostile_requests import (
     HAPROXY,
     HOSTILE,
@@ -23,6 +25,7 @@ from tests.service.hostile_requests import (
 from tests.service.raw_http import Answer, ask, exchange, read_answer, send
 from tests.service.running import RunningService
 
+EVERYTHING = HOSTILE + DOORS + KEYED
 PROMISED = {
     "x-content-type-options": ["nosniff"],
     "x-frame-options": ["DENY"],
@@ -78,7 +81,7 @@ def name_code(answer: Answer) -> str:
     return PARSER if answer.body == b"Invalid HTTP request received." else OK
 
 
-@pytest.mark.parametrize("hostile", HOSTILE + DOORS, ids=lambda hostile: hostile.name)
+@pytest.mark.parametrize("hostile", EVERYTHING, ids=lambda hostile: hostile.name)
 def test_it_is_answered_as_documented(service: RunningService, hostile: Hostile) -> None:
     answer = exchange(service.port, hostile.request)
     assert (answer.status, name_code(answer)) == (hostile.status, hostile.code), answer.body[:300]
@@ -86,6 +89,21 @@ def test_it_is_answered_as_documented(service: RunningService, hostile: Hostile)
         assert {name: answer.headers.get(name) for name in PROMISED} == PROMISED
         [request_id] = answer.headers["x-request-id"]
         assert answer.status < 400 or answer.document()["request_id"] == request_id
+    require_health(service.port)
+
+
+@pytest.mark.parametrize("name", AFTERWARDS)
+def test_a_key_that_was_used_is_answered_as_documented(service: RunningService, name: str) -> None:
+    request, (status, told) = AFTERWARDS[name]
+    key = str(uuid4()).encode()
+    first = exchange(service.port, FIRST.replace(b"{key}", key))
+    assert first.status == 201
+    stored = first.document()["id"].encode()
+    answer = exchange(service.port, request.replace(b"{key}", key).replace(b"{id}", stored))
+    replayed = answer.headers.get("idempotency-replayed") == ["true"]
+    assert (answer.status, "replayed" if replayed else name_code(answer)) == (status, told)
+    assert not replayed or answer.body == first.body
+    assert exchange(service.port, ask("GET", f"/v1/memories/{stored.decode()}")).status == 200
     require_health(service.port)
 
 
@@ -160,12 +178,12 @@ def test_who_else_answers_is_documented() -> None:
     page = Path(__file__).parents[2] / "docs" / "errors.md"
     section = page.read_text().split("## Answers that are not ours\n")[1].split("\n## ")[0]
     documented = set(re.findall(r"^\| (\d+) \| (?:the )?(\w+) \|", section, re.MULTILINE))
-    seen = {(str(h.status), h.code) for h in HOSTILE + DOORS if h.code in (HAPROXY, PARSER)}
+    seen = {(str(h.status), h.code) for h in EVERYTHING if h.code in (HAPROXY, PARSER)}
     assert seen <= documented
 
 
 def test_what_is_promised_is_what_the_table_of_errors_says() -> None:
     statuses = {error.code: answer.status for error, answer in ANSWERS.items()}
-    ours = {(h.code, h.status) for h in HOSTILE + DOORS if h.code not in (OK, HAPROXY, PARSER)}
+    ours = {(h.code, h.status) for h in EVERYTHING if h.code not in (OK, HAPROXY, PARSER)}
     assert ours <= statuses.items()
-    assert {h.status for h in HOSTILE + DOORS if h.code == OK} == {200, 201}
+    assert {h.status for h in EVERYTHING if h.code == OK} == {200, 201}

@@ -1,4 +1,4 @@
-"""Idempotency-Key over the whole service: what is sent together, or otherwise, is stored once."""
+"""Idempotency-Key and dedupe over the whole service: what is sent together is stored once."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -50,3 +50,19 @@ def test_another_body_under_the_key_is_refused_and_not_stored(service: RunningSe
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert ask(service, STORED, content) == [first.json()["id"]]
     assert ask(service, STORED, content + " twice") is None
+
+
+def test_twenty_parallel_posts_that_ask_to_dedupe_make_one_row(service: RunningService) -> None:
+    content, together = f"Paid invoice {uuid4()}", Barrier(CALLERS)
+
+    def post(number: int) -> httpx.Response:
+        body = paying(content) | {"dedupe": True, "importance": number / CALLERS}
+        with service.client() as client:
+            together.wait(20)
+            return client.post("/v1/memories", json=body)
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = list(pool.map(post, range(CALLERS)))
+    assert sorted(answer.status_code for answer in answers) == [200] * (CALLERS - 1) + [201]
+    assert len({answer.content for answer in answers}) == 1
+    assert ask(service, STORED, content) == [answers[0].json()["id"]]
