@@ -12,6 +12,9 @@ LOOK_SECONDS = 2.0
 
 CHANGE_SECONDS = 10.0
 
+REREAD_SECONDS = 60.0
+"""The words of a large scope take long; the database's own time limit ends it sooner."""
+
 
 class RemoteRankingDefaults:
     """ports.RankingDefaults over the Retrieval deployment; changes may safely run twice."""
@@ -39,4 +42,13 @@ class RemoteRankingDefaults:
         """See ports.RankingDefaults."""
         await call_until(
             lambda: self._handle.drop_ranking_default.remote(tenant_id, agent_id), CHANGE_SECONDS
+        )
+
+    async def change_language(
+        self, tenant_id: int, agent_id: str, user_id: str, language: str
+    ) -> None:
+        """See ports.RankingDefaults."""
+        whose = (tenant_id, agent_id, user_id)
+        await call_until(
+            lambda: self._handle.change_language.remote(*whose, language), REREAD_SECONDS
         )

@@ -24,3 +24,9 @@ class RankingMethods:
     async def drop_ranking_default(self, tenant_id: int, agent_id: str) -> None:
         """Take one away."""
         await self.defaults.drop(tenant_id, agent_id)
+
+    async def change_language(
+        self, tenant_id: int, agent_id: str, user_id: str, language: str
+    ) -> None:
+        """Read the words of one scope anew."""
+        await self.defaults.change_language(tenant_id, agent_id, user_id, language)

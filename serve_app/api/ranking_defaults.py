@@ -1,4 +1,7 @@
-"""The routes of how an agent or a whole tenant ranks by default, for a tenant's admin."""
+"""The routes of how an agent or a whole tenant ranks by default, for a tenant's admin.
+
+And of the language of a scope that is there already.
+"""
 
 from typing import Annotated, Self
 
@@ -14,6 +17,7 @@ from serve_app.api.fields import Name, ProfileName, Text
 from serve_app.core.ranking_default import WHOLE_TENANT, RankingDefault
 
 PATH = "/v1/ranking-defaults"
+LANGUAGE_PATH = "/v1/scope-language"
 
 router = APIRouter(route_class=JsonRoute, tags=["tenant"])
 
@@ -91,3 +95,22 @@ async def drop_ranking_default(
 ) -> None:
     """Take a default away; also where there is none."""
     await service.defaults.store.drop(caller.tenant_id, agent_id or WHOLE_TENANT)
+
+
+class ScopeLanguage(BaseModel):
+    """The language in which the words of what an agent knows of a user are read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: Name
+    user_id: Name
+    language: Text = Field(description="a text search configuration of Postgres")
+
+
+@router.put(LANGUAGE_PATH)
+async def put_scope_language(body: ScopeLanguage, service: Serving, caller: Admin) -> ScopeLanguage:
+    """Read all words of a scope anew; who writes to it waits meanwhile."""
+    await service.defaults.store.change_language(
+        caller.tenant_id, body.agent_id, body.user_id, body.language
+    )
+    return body

@@ -257,6 +257,15 @@ class RankingDefaults(Protocol):
         """Take one away; no error where there is none."""
         ...
 
+    async def change_language(
+        self, tenant_id: int, agent_id: str, user_id: str, language: str
+    ) -> None:
+        """Read the words of one scope anew in another language.
+
+        Raises InvalidInput for an unknown language, and for a scope that there is not.
+        """
+        ...
+
 
 class SentenceSplitter(Protocol):
     """Splits text of any language into sentences, and knows its stop words."""

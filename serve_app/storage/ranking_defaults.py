@@ -53,10 +53,7 @@ class PostgresRankingDefaults:
     async def change_language(
         self, tenant_id: int, agent_id: str, user_id: str, language: str
     ) -> None:
-        """Read the words of a scope anew in another language; an operator's.
-
-        Raises InvalidInput for an unknown language, and for a scope that there is not.
-        """
+        """See ports.RankingDefaults."""
         async with transaction(self._pool, tenant_id) as connection:
             await _require_known(connection, language)
             whose = (tenant_id, agent_id, user_id)

@@ -10,6 +10,7 @@ from serve_app.core.principal import MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN
 from tests.api.keyed import WHOSE, Keyed
 
 PATH = "/v1/ranking-defaults"
+LANGUAGE = "/v1/scope-language"
 ALL = (MEMORY_READ, MEMORY_WRITE, TENANT_ADMIN)
 
 
@@ -90,8 +91,26 @@ async def test_what_is_no_default_is_refused(
     assert (await admin.get(PATH)).json() == {"defaults": []}
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_only_an_admin_chooses(keyed: Keyed, method: str) -> None:
+async def test_a_scope_is_read_in_another_language(keyed: Keyed) -> None:
+    ours = await keyed.client(TENANT_ADMIN)
+    theirs = await keyed.client(TENANT_ADMIN, tenant_id=2)
+    languages = keyed.world.defaults.languages
+    languages[1, "a", "u"] = "english"
+    body = {"agent_id": "a", "user_id": "u", "language": "german"}
+    answer = await theirs.put(LANGUAGE, json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, "user_id")
+    assert languages == {(1, "a", "u"): "english"}
+    answer = await ours.put(LANGUAGE, json=body)
+    assert (answer.status_code, answer.json()) == (200, body)
+    assert languages == {(1, "a", "u"): "german"}
+    answer = await ours.put(LANGUAGE, json=body | {"language": "germn"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "language")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", PATH), ("PUT", PATH), ("DELETE", PATH), ("PUT", LANGUAGE)]
+)
+async def test_only_an_admin_chooses(keyed: Keyed, method: str, path: str) -> None:
     robot = await keyed.client(MEMORY_READ, MEMORY_WRITE)
-    answer = await robot.request(method, PATH, json={"profile": "decay"})
+    answer = await robot.request(method, path, json={"profile": "decay"})
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")

@@ -53,6 +53,14 @@ class RankingDefaultsContract:
         assert refusal.value.field == "language"
         assert await defaults.list(1) == []
 
+    @pytest.mark.parametrize(("language", "field"), [("germn", "language"), ("german", "user_id")])
+    async def test_no_language_is_given_to_a_scope_that_is_not(
+        self, defaults: RankingDefaults, language: str, field: str
+    ) -> None:
+        with pytest.raises(InvalidInput) as refusal:
+            await defaults.change_language(1, "a", "nobody", language)
+        assert refusal.value.field == field
+
     async def test_a_tenant_keeps_no_more_than_can_be_read_again_and_again(
         self, defaults: RankingDefaults, monkeypatch: pytest.MonkeyPatch
     ) -> None:
