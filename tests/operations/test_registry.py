@@ -27,6 +27,7 @@ async def test_only_the_digest_is_stored() -> None:
     issued = await world.service.registry.issue(KeyDraft(1, READ, "mine"))
     [(key, digest)] = world.keys.keys.values()
     assert (key, digest) == (issued.key, digest_key(issued.text))
+    assert (key.label, key.scopes, key.created_at) == ("mine", READ, world.now)
     assert issued.text[-43:] not in repr(world.keys.keys)
     assert await world.service.registry.list_keys(1) == [issued.key]
 
@@ -36,6 +37,7 @@ async def test_a_key_of_memnex_is_adopted_once() -> None:
     registry = world.service.registry
     adopted = await registry.adopt(KeyDraft(1, READ), MEMNEX)
     assert (await world.key_ring.identify(MEMNEX)).key_id == adopted.key.key_id == "kAb12Cd34"
+    assert adopted.key.created_at == world.now
     with pytest.raises(NameTaken):
         await registry.adopt(KeyDraft(1, READ), MEMNEX[:-1] + "x")
 
@@ -45,6 +47,7 @@ async def test_a_new_tenant_comes_with_its_admins_key() -> None:
     tenant, issued = await world.service.registry.create_tenant_with_key("acme")
     caller = await world.key_ring.identify(issued.text)
     assert (caller.tenant_id, caller.scopes) == (tenant.tenant_id, TENANT_SCOPES)
+    assert (tenant.created_at, issued.key.label) == (world.now, "first key")
     assert await world.service.registry.find_tenant("acme") == tenant
     assert [t.name for t in await world.service.registry.list_tenants()] == ["default", "acme"]
     with pytest.raises(InvalidInput):
