@@ -1,5 +1,7 @@
 """The fakes keep the contract, so what is tested with them holds for the real things."""
 
+from uuid import UUID
+
 import pytest
 
 from serve_app.core.usage import Quota
@@ -8,6 +10,7 @@ from tests.contracts.keys_contract import KeysContract
 from tests.contracts.limits_contract import LimitsContract, SetQuota
 from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.once_contract import OnceContract
+from tests.contracts.owed_contract import Forget, OwedContract, Write
 from tests.contracts.ranking_defaults_contract import RankingDefaultsContract
 from tests.contracts.recall_contract import RecallContract
 from tests.contracts.reranker_contract import RerankerContract
@@ -19,6 +22,7 @@ from tests.fakes.keys import InMemoryKeys
 from tests.fakes.limits import InMemoryLimits
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.once import InMemoryOnce
+from tests.fakes.owed import InMemoryOwed
 from tests.fakes.ranking_defaults import InMemoryRankingDefaults
 from tests.fakes.reranker import FakeReranker
 from tests.fakes.summaries import InMemorySummaries
@@ -119,3 +123,28 @@ def reranker() -> FakeReranker:
 
 class TestFakeReranker(RerankerContract):
     """The fake of ports.Reranker."""
+
+
+@pytest.fixture
+def owed() -> InMemoryOwed:
+    return InMemoryOwed("old", "new")
+
+
+@pytest.fixture
+def write(owed: InMemoryOwed) -> Write:
+    async def write(number: int, content: str, tenant_id: int) -> None:
+        owed.write(number, content, tenant_id)
+
+    return write
+
+
+@pytest.fixture
+def forget(owed: InMemoryOwed) -> Forget:
+    async def forget(number: int, tenant_id: int) -> None:
+        owed.forget((tenant_id, UUID(int=number)))
+
+    return forget
+
+
+class TestInMemoryOwed(OwedContract):
+    """Owed vectors in dictionaries."""
