@@ -19,13 +19,15 @@ from serve_app.core.memory import (
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.ranking_default import RankingDefault
-from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
+from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.summary import SummaryRules
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
 from serve_app.operations.embedder_ports import Embedder as Embedder
 from serve_app.operations.embedder_ports import Models
 from serve_app.operations.embedder_ports import Reranker as Reranker
+from serve_app.operations.language_ports import Calendar as Calendar
+from serve_app.operations.language_ports import SentenceSplitter as SentenceSplitter
 from serve_app.operations.once_port import OnceOnly as OnceOnly
 from serve_app.operations.once_port import Outcomes as Outcomes
 from serve_app.operations.running_keys import RunningKeys
@@ -264,26 +266,6 @@ class RankingDefaults(Protocol):
 
         Raises InvalidInput for an unknown language, and for a scope that there is not.
         """
-        ...
-
-
-class SentenceSplitter(Protocol):
-    """Splits text of any language into sentences, and knows its stop words."""
-
-    def sentences(self, text: str) -> list[str]:
-        """The sentences in order; joined they hold every visible character of the text."""
-        ...
-
-    def stop_words(self, text: str) -> frozenset[str]:
-        """Case-folded stop words of the language the text seems to be in."""
-        ...
-
-
-class Calendar(Protocol):
-    """Reads the time that a question speaks of."""
-
-    def read(self, question: str, now: datetime) -> QuestionTime:
-        """The dates in it, relative ones as said at `now`; time words if it asks for a time."""
         ...
 
 

@@ -2,8 +2,6 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.language.dates import QuestionDates
-from serve_app.language.sentences import Sentences
 from serve_app.operations import ports
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.keys import InMemoryKeys
@@ -30,8 +28,6 @@ from tests.operations.twins import check_calls
         (ports.VectorStore, InMemoryVectorStore),
         (ports.TenantLimits, InMemoryLimits),
         (ports.RankingDefaults, InMemoryRankingDefaults),
-        (ports.SentenceSplitter, Sentences),
-        (ports.Calendar, QuestionDates),
         (ports.Meter, RecordingMeter),
     ],
 )
