@@ -22,6 +22,7 @@ from serve_app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from serve_app.embedding.batcher import Batcher
+    from serve_app.operations.compare_models import Sample
     from serve_app.storage.connection import Connection
 
 console = Console(stderr=True, highlight=False)
@@ -42,6 +43,13 @@ class ReembedOptions:
     compare: Annotated[
         int, typer.Option(min=0, help="So many memories' texts as questions to both models.")
     ] = 0
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            help="Questions to both models, too: JSON lines with question, agent_id and user_id, "
+            "and tenant where it is not the default one."
+        ),
+    ] = None
     cut_over: Annotated[
         bool, typer.Option("--cut-over", help="Let searches use the new model, in one step.")
     ] = False
@@ -89,8 +97,8 @@ async def _run(options: ReembedOptions, dsn: str) -> None:
             await _begin(connection, settings, options.to)
         if options.here:
             await _fill_here(connection, settings)
-        if options.compare:
-            await _compare(connection, settings, options.compare)
+        if options.compare or options.queries:
+            await _compare(connection, settings, options)
         if options.cut_over or options.back:
             await _switch(connection, settings, options.cut_over)
         if options.clean_up:
@@ -141,18 +149,18 @@ async def _switch(connection: "Connection", settings: Settings, forward: bool) -
     _say(f"Searches use {wanted} from now on; every process follows within seconds")
 
 
-async def _compare(connection: "Connection", settings: Settings, count: int) -> None:
-    from serve_app.core.memory import Scope
-    from serve_app.operations.compare_models import Sample, compare_models
+async def _compare(connection: "Connection", settings: Settings, options: ReembedOptions) -> None:
+    from serve_app.operations.compare_models import compare_models
+    from serve_app.reembed_queries import read_samples
     from serve_app.storage.connection import open_pool
     from serve_app.storage.memories import PostgresMemories
-    from serve_app.storage.queries import query
 
     change = await _read(connection)
-    rows = await connection.fetch(query("sample_memories"), count, timeout=600)
-    samples = [Sample(row[0], Scope(row[1], row[2], row[3]), row[4]) for row in rows]
+    samples = await _sample(connection, options.compare)
     pool = await open_pool(settings.model_copy(update={"db_min_pool_size": 1}))
     try:
+        if options.queries:
+            samples += await read_samples(options.queries, pool)
         search = PostgresMemories(pool, settings).search
         async with (
             _embedder(settings, change.active) as old,
@@ -165,6 +173,18 @@ async def _compare(connection: "Connection", settings: Settings, count: int) -> 
         f"Of the first 10 hits {overlap.shared:.1%} are the same by both models, and the best hit "
         f"in {overlap.same_best:.1%} of {overlap.questions} searches"
     )
+    if left_out := len(samples) - overlap.questions:
+        _say(f"{left_out} searches found nothing, or a memory of their tenant was not filled yet")
+
+
+async def _sample(connection: "Connection", count: int) -> "list[Sample]":
+    """Texts of memories by chance."""
+    from serve_app.core.memory import Scope
+    from serve_app.operations.compare_models import Sample
+    from serve_app.storage.queries import query
+
+    rows = await connection.fetch(query("sample_memories"), count, timeout=600)
+    return [Sample(row[0], Scope(row[1], row[2], row[3]), row[4]) for row in rows]
 
 
 async def _clean_up(connection: "Connection") -> None:

@@ -1,20 +1,33 @@
-"""Another model under load: no search fails, each is answered wholly by one model; and back."""
+"""Another model under load: no search fails, each is answered wholly by one model; and back.
 
+Whoever fills is killed meanwhile.
+"""
+
+import asyncio
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import httpx
 
-from tests.service.running import RunningService, ask, wait_until
+from serve_app.local.postgres import find_running
+from serve_app.storage.owed_vectors import FILLER_LOCK
+from tests.service.running import RunningService, ask, processes_named, wait_until
 
 INT8 = "sentence-transformers/all-MiniLM-L6-v2@int8"
 PLACES = ("roof", "river", "market", "office", "garden", "station", "harbour", "library")
 BEASTS = ("cat", "dog", "horse", "heron", "mouse")
 QUESTIONS = [f"what does the {beast} do" for beast in BEASTS]
+IS_STORING = """
+select exists (select from pg_stat_activity
+               where wait_event_type = 'Lock' and query like 'select fill\\_vectors%')"""
 
 
 def reembed(service: RunningService, *options: str) -> str:
@@ -25,6 +38,21 @@ def reembed(service: RunningService, *options: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
+
+
+async def begin_and_kill_filler(service: RunningService) -> None:
+    """Begin the change, and kill -9 Maintenance between its first batch's embedding and commit."""
+    connection = await asyncpg.connect(find_running(service.data_directory))
+    await connection.execute("select pg_advisory_lock($1)", FILLER_LOCK)
+    await asyncio.to_thread(reembed, service, "--to", INT8)
+    async with connection.transaction():
+        await connection.execute("lock table second_set.memory_vectors in exclusive mode")
+        await connection.execute("select pg_advisory_unlock($1)", FILLER_LOCK)
+        await asyncio.to_thread(wait_until, lambda: ask(service, IS_STORING) is True, 30)
+        assert service.process is not None
+        [filler] = processes_named(service.process.pid, "Maintenance")
+        os.kill(filler, signal.SIGKILL)
+    await connection.close()
 
 
 class Load:
@@ -68,7 +96,7 @@ def search(client: httpx.Client, scope: dict[str, str], question: str) -> list[s
     return [hit["id"] for hit in answer.json()["results"]]
 
 
-def test_there_and_back_under_load(service: RunningService) -> None:
+def test_there_and_back_under_load(service: RunningService, tmp_path: Path) -> None:
     # What is not episodic is never folded into a summary meanwhile.
     scope = {"agent_id": f"reembed-{uuid4()}", "user_id": "reader"}
     lasting = scope | {"memory_type": "semantic"}
@@ -78,6 +106,10 @@ def test_there_and_back_under_load(service: RunningService) -> None:
         for content in contents:
             client.post("/v1/memories", json=lasting | {"content": content}).raise_for_status()
         old = {question: search(client, scope, question) for question in QUESTIONS}
+
+    questions = tmp_path / "questions.jsonl"
+    lines = [json.dumps(scope | {"question": question}) for question in QUESTIONS]
+    questions.write_text("\n".join(lines), "utf-8")
 
     def ask_one(client: httpx.Client, number: int) -> tuple[str, list[str]]:
         question = QUESTIONS[number % len(QUESTIONS)]
@@ -90,9 +122,9 @@ def test_there_and_back_under_load(service: RunningService) -> None:
         assert answer.json()["id"] in search(client, writing, content)
 
     with Load(service, ask_one) as asking, Load(service, write_and_find) as writer:
-        reembed(service, "--to", INT8)
-        wait_until(lambda: ask(service, "select count(*) < 8 from vectors_owed") is True, 30)
-        told = reembed(service, "--compare", "5", "--cut-over")
+        asyncio.run(begin_and_kill_filler(service))
+        wait_until(lambda: ask(service, "select count(*) < 8 from vectors_owed") is True, 60)
+        told = reembed(service, "--compare", "5", "--queries", str(questions), "--cut-over")
         assert "are the same by both models" in told
         assert ask(service, "select name from embedding_model") == INT8
         for load in (asking, writer):
@@ -105,6 +137,7 @@ def test_there_and_back_under_load(service: RunningService) -> None:
             load.goes_on()
     answers = [answer for answer in asking.done if isinstance(answer, tuple)]
     assert len(answers) > 20
+    # Each finds what one of the two models finds: never less, and no third thing.
     assert all(found in (old[question], new[question]) for question, found in answers)
     assert answers[-1][1] == old[answers[-1][0]]
     assert ask(service, "select count(*) from second_set.memory_vectors") == 0
