@@ -159,7 +159,12 @@ def _describe(name: str, target: Target, memories: list[str]) -> dict[str, objec
     spared = [key.split("_")[2] for key in (target.key, target.other_key) if key]
     if name != "all" and target.key:
         known["key_id"], spared = spared[:1], spared[1:]
-    return {"known": known, "spared": spared, "mark": "" if name == "all" else MARK}
+    return {
+        "known": known,
+        "spared": spared,
+        "mark": "" if name == "all" else MARK,
+        "keyed": name != "nobody",
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What Schemathesis is told of a pass of scripts/fuzz_api, through the environment.
 
 Made-up ids are never found. So half of them become ids that exist, of this tenant or of another,
-whose texts and rows then must not show.
+whose texts and rows then must not show. Made-up idempotency keys never come twice: some of them
+become one of three.
 """
 
 import json
@@ -18,6 +19,15 @@ KNOWN: dict[str, list[str]] = PASS["known"]
 SPARED: list[str] = PASS["spared"]
 """Without these the pass would lock itself out."""
 
+KEYED: bool = PASS["keyed"]
+"""Whether the requests of this pass carry a key of their own."""
+
+OTHERS = ("x-api-key", "X-Memnex-API-Key")
+"""The page knows three headers for a key, and who gives two different ones is let nowhere."""
+
+AGAIN = ["first", "second", "third"]
+"""Idempotency keys that come again and again, under the same requests and under others."""
+
 MARK: str = PASS["mark"]
 """What no answer of this pass may hold; empty where all is the caller's own."""
 
@@ -31,6 +41,14 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             case.path_parameters[name] = "spared"
         elif name in KNOWN and number % 2:
             case.path_parameters[name] = KNOWN[name][number // 2 % len(KNOWN[name])]
+    headers = case.headers or {}
+    if KEYED and zlib.crc32(repr(sorted(headers.items())).encode()) % 8:
+        for name in OTHERS:
+            headers.pop(name, None)
+    key = headers.get("Idempotency-Key")
+    number = zlib.crc32(repr(key).encode())
+    if key and number % 4 == 0:
+        headers["Idempotency-Key"] = AGAIN[number // 4 % len(AGAIN)]
 
 
 @schemathesis.check

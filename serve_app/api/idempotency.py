@@ -15,6 +15,13 @@ from serve_app.core.writing import IdempotencyKey
 HEADER = "Idempotency-Key"
 REPLAYED = "idempotency-replayed"
 LONGEST = 255
+SHAPE: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": LONGEST,
+    "pattern": "^[!-~]([ -~]*[!-~])?$",
+    "examples": ["0d9f1b3e-6a5c-4d52-8f7e-2b1c9a4e7d60"],
+}
+"""For the OpenAPI page alone: read_key refuses what is no key with a code of its own."""
 
 REPLAYED_HEADER: dict[str, Any] = {
     "Idempotency-Replayed": {
@@ -29,6 +36,7 @@ KeyHeader = Annotated[
         alias=HEADER,
         description="1 to 255 printable ASCII characters, new for every request that is meant "
         "anew; a request that is sent again under its key is done once",
+        json_schema_extra=SHAPE,
     ),
 ]
 

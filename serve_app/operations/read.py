@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from serve_app.core.errors import NotFound
 from serve_app.core.memory import Memory, MemoryVersion, Scope
 from serve_app.core.page import MemoryFilter, MemoryPage
 from serve_app.operations.ports import Ports
@@ -18,8 +17,9 @@ async def page_versions(
 ) -> list[MemoryVersion]:
     """What the memory is and was, newest first, below version `before`; raises NotFound."""
     versions = await ports.memories.page_versions(tenant_id, memory_id, limit, before)
-    if not versions and before is None:
-        raise NotFound(f"no memory {memory_id}")
+    if not versions:
+        # None below `before` is an answer, and no memory is none.
+        await ports.memories.get(tenant_id, memory_id)
     return versions
 
 

@@ -48,7 +48,8 @@ async def test_a_long_life_is_walked_in_pages(client: httpx.AsyncClient, world: 
 
 async def test_an_unknown_memory_has_none(client: httpx.AsyncClient, world: World):
     memory = await world.remember("tea")
-    for path in (f"{UUID(int=1)}/versions", f"{memory.id}/versions?agent_id=other"):
+    unknown = f"{UUID(int=1)}/versions"
+    for path in (unknown, unknown + "?cursor=1", f"{memory.id}/versions?agent_id=other"):
         answer = await client.get(f"/v1/memories/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "memory_not_found")
     own = await client.get(f"/v1/memories/{memory.id}/versions?agent_id=agent")

@@ -37,8 +37,9 @@ async def test_below_the_first_version_there_is_nothing_and_without_a_memory_no_
     memory = await world.remember("rain")
     assert await page_versions(world.ports, 1, memory.id, 9, 1) == []
     for tenant_id, memory_id in ((2, memory.id), (1, UUID(int=1))):
-        with pytest.raises(NotFound, match=str(memory_id)):
-            await page_versions(world.ports, tenant_id, memory_id, 9, None)
+        for before in (None, 1, 7):
+            with pytest.raises(NotFound, match=str(memory_id)):
+                await page_versions(world.ports, tenant_id, memory_id, 9, before)
 
 
 async def test_count_counts_one_scope() -> None:
