@@ -103,11 +103,12 @@ begin
       group by p.id, p.session_id, p.occurred_at, p.importance
     ), timed as materialized (
       select w.memory_id from unnest(v_time_words) q (lexeme)
+      -- `offset 0`: by their memories, the index would be asked for each word of each.
       cross join lateral (
         select w.memory_id from memory_words w
-        where w.scope_id = v_scope and w.lexeme = q.lexeme
-          and w.memory_id = any(array(select p.id from pool p)) offset 0
+        where w.scope_id = v_scope and w.lexeme = q.lexeme offset 0
       ) w
+      where w.memory_id in (select p.id from pool p)
     ), complete as (
       select p.*, v.similarity, v.span_start, v.span_end, coalesce(w.words, 0) as words,
              p.id in (select t.memory_id from timed t) as tells_time
