@@ -1,6 +1,7 @@
 """Our BM25 against bm25s on the same tokens; whatever a caller writes is a question."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import asyncpg
 import bm25s
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 from serve_app.core.memory import Memory, MemoryChanges, Scope, Status
 from serve_app.core.profiles import FusionWeights
 from serve_app.core.ranking import RankingPolicy
-from serve_app.core.search import FusedSearch, VectorSearch
+from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.settings import Settings
 from serve_app.storage.connection import open_pool
 from serve_app.storage.memories import PostgresMemories
@@ -190,3 +191,17 @@ async def test_nothing_of_a_forgotten_memory_stays(
     await memories.forget(1, gone.id, None)
     left = await ask(fresh_dsn, "select memory_id::text || ' ' || lexeme from memory_words")
     assert sorted(left) == [f"{kept.id} ", f"{kept.id} zebra"]
+
+
+async def test_words_of_time_are_read_from_lists_while_the_tables_are_not_analyzed(
+    memories: PostgresMemories, pool: asyncpg.Pool, fresh_dsn: str
+) -> None:
+    await store(memories, [sample(f"Parcel {n} left last week, on monday") for n in range(60)])
+    time = QuestionTime((), ("monday", "week"))
+    assert len(await memories.recall(replace(question("parcel"), time=time))) == 50
+    async with pool.acquire() as connection:
+        await connection.execute("select pg_stat_force_next_flush()")
+    by_index = "select idx_scan from pg_stat_user_indexes where indexrelname = "
+    assert await ask(fresh_dsn, by_index + "'memory_words_of_memory'") == [0]
+    [scans] = await ask(fresh_dsn, by_index + "'memory_words_pkey'")
+    assert int(scans) > 0
