@@ -7,7 +7,9 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from deployments.metrics import ClusterMetrics, RayMeter
+from deployments.scaling import REQUESTS_INSIDE
 from deployments.world import open_service
+from serve_app.api import threshold
 from serve_app.asgi import create_asgi_app
 from serve_app.logs import write_json_logs
 from serve_app.settings import load_settings
@@ -19,7 +21,8 @@ from serve_app.settings import load_settings
     # HAProxy lets 4,096 in: more than ever are inside, so no request waits where nobody counts it.
     max_ongoing_requests=4096,
     ray_actor_options={"num_cpus": 0.5, "memory": 200 * 2**20},
-    graceful_shutdown_timeout_s=5,
+    # A request that has begun is answered before its replica goes, whatever it waits for.
+    graceful_shutdown_timeout_s=40,
     health_check_period_s=5,
 )
 @serve.ingress()
@@ -40,6 +43,11 @@ class Ingress:
         write_json_logs(self._settings.log_level, self._settings.access_log)
         self._meter = RayMeter()
         self._service = open_service(embedding, retrieval, self._settings, self._meter)
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's question, once in a second or two: how much work is here."""
+        # Through its module: Serve takes this class to the replica with copies of what it names.
+        return {REQUESTS_INSIDE: threshold.DOORKEEPER.inside}
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return create_asgi_app(self._service, self._settings, ClusterMetrics(), self._meter)

@@ -1,7 +1,8 @@
-"""How many Embedding replicas: by the texts that they work on, not by the calls that brought them.
+"""How many replicas: by the work that they have, which Serve itself does not see.
 
-A call brings one text or sixty-four, so a count of calls says nothing about work. Serve pickles
-this whole module into its controller: it may import nothing of ours.
+A call to Embedding brings one text or sixty-four, so a count of calls says nothing about work; and
+most requests to Ingress go past Serve (serve_app/api/threshold.py). Serve pickles this whole module
+into its controller: it may import nothing of ours.
 """
 
 from typing import Any
@@ -15,11 +16,17 @@ TEXTS_PER_REPLICA = 32
 """A short text takes 3 to 6 ms of a core: the last of 32 waits between 0.1 and 0.2 seconds."""
 
 
-class TextsInFlightPolicy:
-    """Wants as many replicas as bring each down to `texts_per_replica` texts in flight."""
+REQUESTS_INSIDE = "requests_inside"
 
-    def __init__(self, texts_per_replica: float = TEXTS_PER_REPLICA) -> None:
-        self._texts_per_replica = texts_per_replica
+REQUESTS_PER_REPLICA = 128
+
+
+class InFlightPolicy:
+    """Wants as many replicas as bring what each has of `name` down to `per_replica`."""
+
+    def __init__(self, name: str, per_replica: float) -> None:
+        self._name = name
+        self._per_replica = per_replica
 
     def __call__(self, context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
         """The wanted count before Serve's delays and bounds, and no state.
@@ -27,18 +34,18 @@ class TextsInFlightPolicy:
         Serve gives each replica's mean over the look-back period; their sum is the whole work,
         however it is spread. As long as no replica has told, everything stays as it is.
         """
-        told = (context.aggregated_metrics or {}).get(TEXTS_IN_FLIGHT)
+        told = (context.aggregated_metrics or {}).get(self._name)
         if not told:
             return context.target_num_replicas, {}
-        return sum(told.values()) / self._texts_per_replica, {}
+        return sum(told.values()) / self._per_replica, {}
 
 
 EMBEDDING_SCALING: dict[str, Any] = {
     "min_replicas": 1,
     "max_replicas": 2,
     "policy": {
-        "policy_function": "deployments.scaling:TextsInFlightPolicy",
-        "policy_kwargs": {"texts_per_replica": TEXTS_PER_REPLICA},
+        "policy_function": "deployments.scaling:InFlightPolicy",
+        "policy_kwargs": {"name": TEXTS_IN_FLIGHT, "per_replica": TEXTS_PER_REPLICA},
     },
     # A new replica needs ten seconds to start: to look longer than five would double the wait.
     "metrics_interval_s": 2,
@@ -48,3 +55,17 @@ EMBEDDING_SCALING: dict[str, Any] = {
     "downscale_delay_s": 120,
 }
 """One laptop's; serve_config.yaml differs in `max_replicas` only."""
+
+INGRESS_SCALING: dict[str, Any] = {
+    "min_replicas": 1,
+    "max_replicas": 4,
+    "policy": {
+        "policy_function": "deployments.scaling:InFlightPolicy",
+        "policy_kwargs": {"name": REQUESTS_INSIDE, "per_replica": REQUESTS_PER_REPLICA},
+    },
+    "metrics_interval_s": 2,
+    "look_back_period_s": 10,
+    "upscale_delay_s": 5,
+    "downscale_delay_s": 120,
+}
+"""That of serve_config.yaml; one laptop has as many as its settings say."""

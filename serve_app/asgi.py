@@ -56,7 +56,8 @@ def create_asgi_app(
     What every request passes, outermost first; the framework stands at the end of the way.
     """
     api = create_api(service, settings, metrics)
-    app: ASGIApp = HotRoutes(api, _find_hot_routes(service, settings))
+    hot = _find_hot_routes(service, settings)
+    app: ASGIApp = HotRoutes(api, hot)
     app = Authentication(app, service.key_ring, settings.failed_keys_per_minute, meter)
     app = Deadline(app, settings.request_timeout_seconds)
     app = Gate(app, HostNames(settings.allowed_hosts, settings.loopback_only))
@@ -70,7 +71,7 @@ def create_asgi_app(
     app = open_to(settings.allowed_origins, admission)
     app = Departures(app)
     app = RequestIds(app, AnswerHeaders(settings.hsts_seconds))
-    DOORKEEPER.stand(admission.is_refused, app)
+    DOORKEEPER.stand(app, [one.route.path for one in hot], admission)
     return app
 
 

@@ -5,15 +5,16 @@ keeps it working for callers who have left, and one byte that is not UTF-8 in an
 that no handler of ours can answer. RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names
 `stand_before_serve`; every HTTP server of Serve asks it for middleware.
 
-Who is refused because of too many others is refused here, too: what Serve does for a request costs
-more than the refusal itself, and refusals alone could keep a replica busy.
+Requests for the busiest routes, and those that are refused because of too many others, go from
+here to the application past Serve's own work, which is a third of the ingress's.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve_app.api.admission import Admission
 from serve_app.api.request_ids import RAW_HEADER, SANE, TOLD_BY_SERVE
 
 OBEYED = frozenset(
@@ -33,23 +34,28 @@ NOT_BY_SERVE = (b"x-request-disconnect-disabled", b"?1")
 
 
 class Doorkeeper:
-    """Who is turned away before Serve does anything; the application of this process says it."""
+    """Which requests go to the application of this process at once."""
 
     def __init__(self) -> None:
-        self._is_refused: Callable[[Scope], bool] = _let_in
         self._app: ASGIApp | None = None
+        self._hot: frozenset[str] = frozenset()
+        self._admission: Admission | None = None
 
-    def stand(self, is_refused: Callable[[Scope], bool], app: ASGIApp) -> None:
-        """Send the requests that are to be refused straight to `app`, which refuses them."""
-        self._is_refused, self._app = is_refused, app
+    def stand(self, app: ASGIApp, hot: Iterable[str], admission: Admission) -> None:
+        """Send to `app` what is for the `hot` paths, and what its admission refuses."""
+        self._app, self._hot, self._admission = app, frozenset(hot), admission
 
-    def find_refusal(self, scope: Scope) -> ASGIApp | None:
-        """The application that refuses this request, if it is refused."""
-        return self._app if self._is_refused(scope) else None
+    def find_app(self, scope: Scope) -> ASGIApp | None:
+        """The application, for a request that is not to pass Serve."""
+        if self._admission is None or scope["type"] != "http":
+            return None
+        is_ours = scope["path"] in self._hot or self._admission.is_refused(scope)
+        return self._app if is_ours else None
 
-
-def _let_in(_: Scope) -> bool:
-    return False
+    @property
+    def inside(self) -> int:
+        """The requests that are being answered; Serve knows few of them."""
+        return self._admission.congestion.inside if self._admission else 0
 
 
 DOORKEEPER = Doorkeeper()
@@ -64,15 +70,21 @@ class Threshold:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "lifespan":
-            scope["headers"] = [
-                header
-                for header in scope["headers"]
-                if header[0] not in WATCHED or _is_sane(header)
-            ]
-            scope["headers"].append(NOT_BY_SERVE)
-            scope[TOLD_BY_SERVE] = True
-        await (DOORKEEPER.find_refusal(scope) or self.app)(scope, receive, send)
+        app = DOORKEEPER.find_app(scope)
+        if app is None:
+            app = self.app
+            _prepare_for_serve(scope)
+        await app(scope, receive, send)
+
+
+def _prepare_for_serve(scope: Scope) -> None:
+    if scope["type"] == "lifespan":
+        return
+    scope["headers"] = [
+        header for header in scope["headers"] if header[0] not in WATCHED or _is_sane(header)
+    ]
+    scope["headers"].append(NOT_BY_SERVE)
+    scope[TOLD_BY_SERVE] = True
 
 
 def stand_before_serve() -> list[Middleware]:

@@ -1,8 +1,10 @@
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve_app.api import threshold
 from serve_app.api.admission import Admission
 from serve_app.api.answer_headers import AnswerHeaders
-from serve_app.api.request_ids import RequestIds
+from serve_app.api.request_ids import TOLD_BY_SERVE, RequestIds
 from serve_app.api.threshold import DOORKEEPER, NOT_BY_SERVE, Threshold, stand_before_serve
 from serve_app.asgi import create_asgi_app
 from serve_app.metering import PrometheusMeter
@@ -67,29 +69,86 @@ def test_serve_is_given_it():
     assert [middleware.cls for middleware in stand_before_serve()] == [Threshold]
 
 
-async def test_who_is_one_too_many_does_not_reach_serve(world: World):
-    async def reach(scope, receive, send) -> None:
-        reached.append(scope["path"])
-
-    async def send(message) -> None:
-        sent.append(message)
-
-    reached: list[str] = []
-    sent: list[dict] = []
-    full = Admission(reach, 0, 0.9, world.meter)
-    try:
-        DOORKEEPER.stand(full.is_refused, full)
-        for path in ("/v1/memories", "/livez"):
-            await Threshold(reach)({"type": "http", "path": path, "headers": []}, None, send)
-    finally:
-        DOORKEEPER.stand(lambda scope: False, reach)
-    assert reached == ["/livez"]
-    assert sent[0]["status"] == 503
-    assert b"overloaded" in sent[1]["body"]
+async def answer_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Where admissions lead that are only asked whom they refuse."""
 
 
-def test_the_application_tells_who_is_refused(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Admission, "is_refused", lambda self, scope: scope["path"] == "/v1")
+ROOMY, FULL = (Admission(answer_nothing, limit, 0.9, PrometheusMeter()) for limit in (1, 0))
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The paths that came to Serve, and to the application that stands beside it."""
+    monkeypatch.setattr(threshold, "DOORKEEPER", threshold.Doorkeeper())
+    return {"serve": [], "application": []}
+
+
+def note(paths: list[str]) -> ASGIApp:
+    async def arrive(scope, receive, send) -> None:
+        assert (TOLD_BY_SERVE in scope) is (NOT_BY_SERVE in scope["headers"])
+        paths.append(scope["path"])
+
+    return arrive
+
+
+async def cross_all(reached: dict[str, list[str]], *paths: str) -> None:
+    for path in paths:
+        scope = {"type": "http", "path": path, "headers": []}
+        await Threshold(note(reached["serve"]))(scope, None, None)
+
+
+async def test_without_an_application_everything_is_for_serve(reached: dict[str, list[str]]):
+    await cross_all(reached, "/v1/memories", "/livez")
+    assert reached == {"serve": ["/v1/memories", "/livez"], "application": []}
+
+
+async def test_the_busiest_paths_do_not_pass_serve(reached: dict[str, list[str]]):
+    threshold.DOORKEEPER.stand(note(reached["application"]), ["/v1/memories"], ROOMY)
+    await cross_all(reached, "/v1/memories", "/v1/memories/", "/livez")
+    assert reached == {"serve": ["/v1/memories/", "/livez"], "application": ["/v1/memories"]}
+
+
+async def test_who_is_one_too_many_does_not_pass_serve(reached: dict[str, list[str]]):
+    threshold.DOORKEEPER.stand(note(reached["application"]), [], FULL)
+    await cross_all(reached, "/v1", "/livez")
+    assert reached == {"serve": ["/livez"], "application": ["/v1"]}
+
+
+async def test_what_is_no_request_is_for_serve(reached: dict[str, list[str]]):
+    async def start(scope, receive, send) -> None:
+        reached["serve"].append(scope["type"])
+
+    threshold.DOORKEEPER.stand(note(reached["application"]), [], FULL)
+    await Threshold(start)({"type": "lifespan"}, None, None)
+    assert reached == {"serve": ["lifespan"], "application": []}
+
+
+def test_the_application_says_what_does_not_pass_serve(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Admission, "is_refused", lambda self, scope: scope["path"] == "/full")
     app = create_asgi_app(world.service, Settings(), PrometheusMeter(), world.meter)
-    assert DOORKEEPER.find_refusal({"path": "/v1"}) is app
-    assert DOORKEEPER.find_refusal({"path": "/livez"}) is None
+    through = {
+        path: DOORKEEPER.find_app({"type": "http", "path": path})
+        for path in ("/v1/memories", "/v1/memories/search", "/full", "/livez", "/v1/memories/count")
+    }
+    assert [path for path, found in through.items() if found is app] == [
+        "/v1/memories",
+        "/v1/memories/search",
+        "/full",
+    ]
+    assert set(through.values()) == {app, None}
+
+
+async def test_it_tells_how_many_are_inside(monkeypatch: pytest.MonkeyPatch):
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(doorkeeper.inside)
+
+    seen: list[int] = []
+    doorkeeper = threshold.Doorkeeper()
+    assert doorkeeper.inside == 0
+    admission = Admission(look, 8, 0.9, PrometheusMeter())
+    doorkeeper.stand(admission, ["/v1"], admission)
+    monkeypatch.setattr(threshold, "DOORKEEPER", doorkeeper)
+    await Threshold(look)({"type": "http", "path": "/v1", "headers": []}, None, None)
+    assert (seen, doorkeeper.inside) == ([1], 0)

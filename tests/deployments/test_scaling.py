@@ -11,10 +11,18 @@ from ray.serve.autoscaling_policy import _apply_autoscaling_config
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from deployments.embedding import Embedding
-from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT, TextsInFlightPolicy
+from deployments.ingress import Ingress
+from deployments.scaling import (
+    EMBEDDING_SCALING,
+    INGRESS_SCALING,
+    REQUESTS_INSIDE,
+    TEXTS_IN_FLIGHT,
+    InFlightPolicy,
+)
 
 DEPLOYMENT = DeploymentID("Embedding", "fleetmem")
 CONFIG = AutoscalingConfig(**EMBEDDING_SCALING)
+POLICY = InFlightPolicy(TEXTS_IN_FLIGHT, 32)
 
 
 def context(texts: list[float] | None, replicas: int = 1, **fields: Any) -> AutoscalingContext:
@@ -47,18 +55,18 @@ def context(texts: list[float] | None, replicas: int = 1, **fields: Any) -> Auto
     [([0.0], 0), ([32.0], 1), ([64.0], 2), ([33.0, 31.0], 2), ([100.0, 0.0], 100 / 32)],
 )
 def test_replicas_follow_the_sum_of_texts(texts: list[float], wanted: float) -> None:
-    assert TextsInFlightPolicy(32)(context(texts, len(texts)))[0] == wanted
+    assert POLICY(context(texts, len(texts)))[0] == wanted
 
 
 def test_calls_count_for_nothing() -> None:
     """Two calls may bring 2 texts or 128."""
     few = context([2.0], total_num_requests=1000.0)
-    assert TextsInFlightPolicy(32)(few)[0] == 2 / 32
+    assert POLICY(few)[0] == 2 / 32
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_what_is_not_told_changes_nothing(replicas: int) -> None:
-    assert TextsInFlightPolicy()(context(None, replicas))[0] == replicas
+    assert POLICY(context(None, replicas))[0] == replicas
 
 
 def test_serve_applies_delays_around_it() -> None:
@@ -76,9 +84,25 @@ def test_the_deployment_scales_by_this_policy() -> None:
     assert _resolve_policy_callable(scaling.policy)(context([64.0])) == (2, {})
 
 
-def test_a_cluster_differs_in_its_bounds_only() -> None:
+def read_scaling(deployment: str) -> dict[str, Any]:
+    """What serve_config.yaml says of it."""
     path = Path(__file__).parents[2] / "serve_config.yaml"
     [application] = yaml.safe_load(path.read_text())["applications"]
-    [embedding] = [one for one in application["deployments"] if one["name"] == "Embedding"]
-    written = embedding["autoscaling_config"]
+    [found] = [one for one in application["deployments"] if one["name"] == deployment]
+    return found["autoscaling_config"]
+
+
+def test_a_cluster_differs_in_its_bounds_only() -> None:
+    written = read_scaling("Embedding")
     assert {**written, "max_replicas": 0} == {**EMBEDDING_SCALING, "max_replicas": 0}
+
+
+def test_the_ingress_scales_by_what_is_inside() -> None:
+    assert read_scaling("Ingress") == INGRESS_SCALING
+    policy = _resolve_policy_callable(AutoscalingConfig(**INGRESS_SCALING).policy)
+    inside = {
+        REQUESTS_INSIDE: {ReplicaID("0", DEPLOYMENT): 200.0, ReplicaID("1", DEPLOYMENT): 56.0}
+    }
+    assert policy(context(None, 2, aggregated_metrics=inside))[0] == 2
+    deployment: Any = Ingress
+    assert hasattr(deployment.func_or_class, "record_autoscaling_stats")

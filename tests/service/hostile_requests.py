@@ -184,7 +184,7 @@ FRAMING = [
 ]
 
 HEADERS = [
-    ("65 headers", ask("GET", STORE, *[b"x: y"] * 63), 431, "headers_too_large"),
+    ("65 headers", ask("GET", STORE, *[b"x: y"] * 64), 431, "headers_too_large"),
     ("102 headers", ask("GET", STORE, *[b"x: y"] * 102), 400, HAPROXY),
     ("9,000 bytes of header", ask("GET", STORE, b"x: " + b"y" * 9000), 431, "headers_too_large"),
     ("20,000 bytes of header", ask("GET", STORE, b"x: " + b"y" * 20_000), 400, HAPROXY),
