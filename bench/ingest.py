@@ -2,7 +2,7 @@
 
 The same kind of contents goes through both: first the service takes batches of memories, from
 embedding to commit; then the deployment alone embeds as many texts, driven through its handle.
-Both take turns, with fresh contents each time.
+Both take turns, with fresh contents each time, and both are loaded until they have scaled out.
 """
 
 import json
@@ -29,6 +29,8 @@ from bench.workload import AGENTS, BATCH, USERS
 TARGET_SHARE = 0.8
 REQUEST_SECONDS = 300.0
 FIRST_SEED = 200
+WARM_UP_SECONDS = 25.0
+"""Embedding is scaled out within 12 seconds of load, and its new replica must have warmed up."""
 
 
 def batches(seed: int) -> Iterator[Request]:
@@ -62,7 +64,7 @@ def main(
                 writing = measure_writes(service, client, seconds, FIRST_SEED + 2 * number, callers)
                 if service.database_url is not None:
                     sizes = measure_bytes_each(service.database_url)
-            with open_application("bench.embedding_probe", **settings) as probe:
+            with open_application("bench.scaled_probe", **settings) as probe:
                 embedding = measure_embedding(probe, seconds, FIRST_SEED + 2 * number + 1)
             share = writing["writes/s"] / embedding["embeddings/s"]
             rows.append({"round": number + 1, **writing, **embedding, "share": round(share, 3)})
@@ -80,7 +82,7 @@ def measure_writes(
     service: Service, client: LoadClient, seconds: float, seed: int, callers: int
 ) -> Result:
     """Memories that were committed, per second of the load and of its last answers."""
-    client.run(Load(service.url, batches, 1.0, callers, seed=seed + 1000))
+    client.run(Load(service.url, batches, WARM_UP_SECONDS, callers, seed=seed + 1000))
     before = count_memories(service.url)
     with watch_processes(service.pid) as usage:
         measured = client.run(Load(service.url, batches, seconds, callers, seed=seed))
@@ -101,12 +103,18 @@ def measure_embedding(probe: Service, seconds: float, seed: int) -> Result:
     """Texts per second of the deployment alone, on contents like those that were written."""
     contents = memories(seed)
     with httpx.Client(base_url=probe.url, timeout=REQUEST_SECONDS) as client:
-        ask_deployment(client, list(islice(contents, BATCH)))
-        texts, elapsed = 0, 0.0
-        while elapsed < seconds:
-            elapsed += ask_deployment(client, list(islice(contents, BATCH)))
-            texts += BATCH
-    return {"embeddings/s": round(texts / elapsed, 1)}
+        _embed(client, contents, WARM_UP_SECONDS)
+        rate = _embed(client, contents, seconds)
+    return {"embeddings/s": round(rate, 1)}
+
+
+def _embed(client: httpx.Client, contents: Iterator[str], seconds: float) -> float:
+    """Texts per second, in calls of a batch's size, one after the other."""
+    texts, elapsed = 0, 0.0
+    while elapsed < seconds:
+        elapsed += ask_deployment(client, list(islice(contents, BATCH)))
+        texts += BATCH
+    return texts / elapsed
 
 
 def count_memories(url: str) -> int:

@@ -151,7 +151,7 @@ async def test_the_formula_is_that_of_the_core(connection: asyncpg.Connection) -
             policy.half_life_days,
             NOW,
         )
-        fresh = recency(ages, policy.half_life_days)
+        fresh = recency(np.maximum(ages, 0.0), policy.half_life_days)
         ours = score(similarity, fresh, importance, policy)
         assert np.allclose([row["score"] for row in rows], ours, atol=1e-9, rtol=0)
 
