@@ -22,9 +22,11 @@ from deployments.ingress import Ingress
 from deployments.retrieval import Retrieval
 from deployments.schedule import Schedule
 from serve_app.core.errors import Unavailable
+from serve_app.core.keys import KeysFound
 from serve_app.core.memory import EmbeddedMemory, Kind, Memory, Scope, Vector
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
+from serve_app.settings import load_settings
 
 DIMENSION, HITS = 384, 5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,8 +48,6 @@ class NoMeter:
 class ConstantBatcher:
     """Answers as a Batcher does, with one vector for all."""
 
-    in_flight = 0
-
     def __init__(self) -> None:
         self._vector: Vector = np.full(DIMENSION, DIMENSION**-0.5, np.float32)
 
@@ -57,6 +57,19 @@ class ConstantBatcher:
 
     async def check_health(self) -> None:
         """Be well."""
+
+
+class ConstantModels:
+    """Answers as ServedModels does: one batcher, whatever the model."""
+
+    in_flight = 0
+
+    def __init__(self) -> None:
+        self._batcher = ConstantBatcher()
+
+    async def find(self, model: str) -> ConstantBatcher:
+        """The one batcher."""
+        return self._batcher
 
 
 class ConstantMemories:
@@ -86,16 +99,45 @@ class ConstantEmbedding(Embedding.func_or_class):
     """The product's deployment over a ConstantBatcher."""
 
     def __init__(self, config: str | None) -> None:
-        self._batcher = ConstantBatcher()
+        self._meter = NoMeter()
+        self._models = ConstantModels()
+        self._reranker = None
+
+
+class ConstantKeys:
+    """Answers as stored keys do where none was ever made: everybody may come in."""
+
+    async def find(self, key_ids: Sequence[str]) -> KeysFound:
+        """No key."""
+        return KeysFound(0, False, {})
+
+
+class ConstantDefaults:
+    """Answers as stored defaults do where nobody chose one."""
+
+    async def profiles(self) -> dict[tuple[int, str], str]:
+        """None."""
+        return {}
 
 
 class ConstantRetrieval(Retrieval.func_or_class):
-    """The product's deployment over ConstantMemories."""
+    """The product's deployment over ConstantMemories, without a database."""
 
     async def __init__(self, config: str | None) -> None:
+        self._model = load_settings(config).stored_model
+        self.keys = ConstantKeys()
+        self.defaults = ConstantDefaults()
         self._memories = ConstantMemories()
         self._meter = NoMeter()
         self._schedule = Schedule()
+
+    async def stored_models(self) -> tuple[str, ...]:
+        """The settings' own."""
+        return (self._model,)
+
+    async def limit_overrides(self) -> dict[int, dict[str, str]]:
+        """No tenant has its own."""
+        return {}
 
 
 @serve.deployment(name="Maintenance", ray_actor_options={"num_cpus": 0.1})

@@ -11,8 +11,8 @@ from deployments import local
 
 def main() -> int:
     """Run the application of the module that comes first on the command line, until SIGTERM."""
-    local.__dict__["build_app"] = importlib.import_module(sys.argv.pop(1)).build_app
-    return local.main()
+    module = importlib.import_module(sys.argv.pop(1))
+    return local.main(lambda _: module.build_app(None))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import serve
+from ray.serve import Application
 
 from deployments.app import build_local_app
 from serve_app.local.processes import descendants, end_processes
@@ -26,14 +28,17 @@ MEBIBYTE = 2**20
 AGENT_SECONDS = 1.0
 
 
-def main() -> int:
-    """Run until SIGTERM, or until the parent is gone; 1 when the start failed."""
+def main(build: Callable[[int], Application] = build_local_app) -> int:
+    """Run until SIGTERM, or until the parent is gone; 1 when the start failed.
+
+    `build` makes the application for a number of ingress replicas.
+    """
     options = _parse_arguments()
     stop = threading.Event()
     _set_on_signals(stop)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
-        _start(options)
+        _start(options, build)
         # Ray has put a handler of its own there, which ends the process at once.
         _set_on_signals(stop)
         _tell({"ready": True})
@@ -62,7 +67,7 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _start(options: argparse.Namespace) -> None:
+def _start(options: argparse.Namespace, build: Callable[[int], Application]) -> None:
     ingress_replicas = load_settings().up_ingress_replicas
     ray.init(
         address="local",
@@ -82,8 +87,7 @@ def _start(options: argparse.Namespace) -> None:
     serve.start(
         http_options={"host": options.host, "port": options.port}, logging_config=logging_config
     )
-    app = build_local_app(ingress_replicas)
-    serve.run(app, name="fleetmem", logging_config=logging_config)
+    serve.run(build(ingress_replicas), name="fleetmem", logging_config=logging_config)
 
 
 def _stop() -> None:
