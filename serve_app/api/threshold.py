@@ -29,6 +29,10 @@ OBEYED = frozenset(
 )
 WATCHED = OBEYED | {RAW_HEADER}
 
+SERVES = "/-/"
+"""Where HAProxy asks Serve how a replica is. Were that refused in an overload, the replica would
+count as dead, and all of its load would come through Serve's own slow proxy."""
+
 NOT_BY_SERVE = (b"x-request-disconnect-disabled", b"?1")
 """`Departures` watches for callers who leave, for less."""
 
@@ -47,7 +51,7 @@ class Doorkeeper:
 
     def find_app(self, scope: Scope) -> ASGIApp | None:
         """The application, for a request that is not to pass Serve."""
-        if self._admission is None or scope["type"] != "http":
+        if self._admission is None or scope["type"] != "http" or scope["path"].startswith(SERVES):
             return None
         is_ours = scope["path"] in self._hot or self._admission.is_refused(scope)
         return self._app if is_ours else None

@@ -114,6 +114,12 @@ async def test_who_is_one_too_many_does_not_pass_serve(reached: dict[str, list[s
     assert reached == {"serve": ["/livez"], "application": ["/v1"]}
 
 
+async def test_a_full_house_still_answers_those_who_ask_how_it_is(reached: dict[str, list[str]]):
+    threshold.DOORKEEPER.stand(note(reached["application"]), [], FULL)
+    await cross_all(reached, "/-/healthz", "/-/routes", "/readyz")
+    assert reached == {"serve": ["/-/healthz", "/-/routes", "/readyz"], "application": []}
+
+
 async def test_what_is_no_request_is_for_serve(reached: dict[str, list[str]]):
     async def start(scope, receive, send) -> None:
         reached["serve"].append(scope["type"])
