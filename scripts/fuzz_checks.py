@@ -5,6 +5,9 @@ whose texts and rows then must not show. Made-up idempotency keys never come twi
 become one of three.
 """
 
+# Schemathesis comes with the extra `fuzz`, which neither the tests nor the checks need.
+# pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
+
 import json
 import os
 import zlib
