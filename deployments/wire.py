@@ -35,8 +35,8 @@ PLAIN = (
 """Frozen dataclasses with slots: rebuilt by their constructor, from their fields in order."""
 
 
-def _reduce_plain(kind: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
-    fields = attrgetter(*kind.__slots__)  # type: ignore[attr-defined]  # every one has slots
+def _reduce_plain(kind: type[Any]) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    fields = attrgetter(*kind.__slots__)
     return lambda value: (kind, fields(value))
 
 

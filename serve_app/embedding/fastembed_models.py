@@ -29,7 +29,7 @@ def download(spec: ModelSpec, source: HubSource, cache: Path) -> Path:
     # Lazy: the files are wanted, not a session.
     embedding = TextEmbedding(name, cache_dir=str(cache), lazy_load=True)
     # fastembed has no public name for it.
-    return Path(getattr(embedding.model, "_model_dir"))  # noqa: B009  # pyright knows no such name
+    return Path(vars(embedding.model)["_model_dir"])
 
 
 def load(folder: Path, spec: ModelSpec, threads: int) -> tuple[InferenceSession, Tokenizer]:

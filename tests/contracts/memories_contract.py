@@ -22,7 +22,7 @@ LATER = START + timedelta(days=400)
 def search_for(text: str, top_k: int = 10, alpha: float = 0.7, **fields: object) -> VectorSearch:
     policy = RankingPolicy.from_alpha(alpha, 30.0)
     plain = VectorSearch(SCOPE, EMBEDDER.vector(text), top_k, policy, LATER)
-    return replace(plain, **fields)  # type: ignore[arg-type]  # fields are the search's own
+    return replace(plain, **fields)
 
 
 class MemoriesContract(VersionsContract):
@@ -138,7 +138,7 @@ class MemoriesContract(VersionsContract):
         archived = await memories.revise(old, MemoryChanges(status=Status.ARCHIVED), LATER, None)
 
         async def listed(**fields: object) -> tuple[Memory, ...]:
-            where = MemoryFilter(1, **fields)  # type: ignore[arg-type]  # fields are the filter's
+            where = MemoryFilter(1, **fields)
             return (await memories.page(where, 10, None)).memories
 
         assert await listed() == (other, fact)

@@ -21,8 +21,8 @@ def fused(text: str, weights: FusionWeights = WORDS_ONLY, **fields: object) -> F
     """A search by `weights` alone; `fields` are those of the nearest, and `time`."""
     time = fields.pop("time", QuestionTime())
     nearest = VectorSearch(SCOPE, EMBEDDER.vector(text), 10, NOTHING_ELSE, LATER)
-    nearest = replace(nearest, **fields)  # type: ignore[arg-type]  # its own
-    return FusedSearch(nearest, text, weights, time)  # type: ignore[arg-type]  # a QuestionTime
+    nearest = replace(nearest, **fields)
+    return FusedSearch(nearest, text, weights, time)
 
 
 class RecallContract:

@@ -22,6 +22,6 @@ async def test_memex_contract_in_process(check: Check) -> None:
 class TickingWorld(World):
     """A world in which every id is given a second after the one before."""
 
-    def new_id(self):  # type: ignore[no-untyped-def]  # as in World
+    def new_id(self):
         self.advance(seconds=1)
         return super().new_id()

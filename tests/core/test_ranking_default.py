@@ -17,4 +17,4 @@ def test_what_was_chosen_is_a_value() -> None:
     default = RankingDefault("agent", "hybrid", None)
     assert default == RankingDefault("agent", profile="hybrid", language=None)
     with pytest.raises(FrozenInstanceError):
-        default.profile = "decay"  # type: ignore[misc]  # that it is refused is what is tested
+        default.profile = "decay"  # that it is refused is what is tested

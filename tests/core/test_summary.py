@@ -42,7 +42,7 @@ def memory(number: int, content: str = "rain", **fields: object) -> Memory:
         moment,
         moment,
     )
-    return replace(plain, **fields)  # type: ignore[arg-type]  # fields are the memory's own
+    return replace(plain, **fields)
 
 
 def source(number: int, *sentences: str) -> Source:

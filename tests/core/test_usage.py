@@ -21,5 +21,5 @@ def test_what_one_tenant_is_given_is_no_other_tenants() -> None:
 def test_what_was_counted_stays_as_it_was_counted() -> None:
     usage = Usage(3, 9, Quota(memories=5))
     with pytest.raises(FrozenInstanceError):
-        usage.memories = 0  # type: ignore[misc]  # that it is refused is what is tested
+        usage.memories = 0  # that it is refused is what is tested
     assert usage == Usage(3, 9, Quota(5, None))

@@ -39,7 +39,7 @@ def handle(clock: Clock) -> StubHandle:
 
 @pytest.fixture
 def tokens(handle: StubHandle) -> RemoteLimits:
-    return RemoteLimits(handle, RecordingMeter())  # type: ignore[arg-type]  # a stub of it
+    return RemoteLimits(handle, RecordingMeter())
 
 
 class TestRemoteLimits(TokensContract):

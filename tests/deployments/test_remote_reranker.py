@@ -61,15 +61,15 @@ async def test_what_a_replica_refuses_is_unavailable(error: type[Unavailable]) -
     async def rerank(packed: bytes) -> bytes:
         raise error("no")
 
-    remote = RemoteReranker(StubHandle(rerank=rerank), RecordingMeter(), 30, 5.0)  # type: ignore[arg-type]  # a stub of a handle
+    remote = RemoteReranker(StubHandle(rerank=rerank), RecordingMeter(), 30, 5.0)
     with pytest.raises(error):
         await remote.score(QUESTION)
 
 
 def test_the_settings_say_how_much_it_is_given() -> None:
     meter = RecordingMeter()
-    assert open_remote(None, Settings(), meter) is None  # type: ignore[arg-type]  # no call is made
+    assert open_remote(None, Settings(), meter) is None
     settings = Settings(reranker_model="x", rerank_candidates=7, rerank_deadline_seconds=2.5)
-    remote = open_remote(None, settings, meter)  # type: ignore[arg-type]  # no call is made
+    remote = open_remote(None, settings, meter)
     assert remote is not None
     assert (remote.candidates, remote.seconds) == (7, 2.5)

@@ -16,7 +16,7 @@ from tests.fakes.meter import RecordingMeter
 MODEL = FakeEmbedder(Settings().stored_model)
 OPENERS: dict[str, Callable[[Settings], object]] = {
     "embedding_cache_url": lambda settings: share_vectors(MODEL, settings, RecordingMeter()),
-    "rate_limit_redis_url": lambda settings: open_limiter(None, settings, RecordingMeter()),  # type: ignore[arg-type]  # no call is made
+    "rate_limit_redis_url": lambda settings: open_limiter(None, settings, RecordingMeter()),
 }
 
 

@@ -16,7 +16,7 @@ from tests.evaluation.service import Service
 def run(corpora: list[Corpus], **options: object) -> tuple[str, dict[str, dict[str, float]]]:
     """What was printed, and the scores of the first profile."""
     printed = io.StringIO()
-    asked = EvaluationOptions(**options)  # type: ignore[arg-type]  # fields are the options' own
+    asked = EvaluationOptions(**options)
     report = run_evaluation("sample", corpora, asked, Console(file=printed, width=200))
     return printed.getvalue(), next(iter(report.scores.values()))
 

@@ -16,7 +16,7 @@ class RecordingMeter:
         self.gauges: dict[Series, float] = {}
 
     def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        self.counts[_series("counter", name, labels)] += amount  # type: ignore[assignment]  # Counter of floats
+        self.counts[_series("counter", name, labels)] += amount
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         self.observations[_series("histogram", name, labels)].append(value)

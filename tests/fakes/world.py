@@ -95,7 +95,7 @@ class World:
 
     async def remember(self, content: str, scope: Scope = SCOPE, **fields: object) -> Memory:
         """Store one memory, and let a second pass."""
-        written = await remember(self.ports, MemoryDraft(scope, content, **fields))  # type: ignore[arg-type]  # fields are the draft's own
+        written = await remember(self.ports, MemoryDraft(scope, content, **fields))
         self.advance(seconds=1)
         return written.memory
 

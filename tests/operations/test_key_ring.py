@@ -117,7 +117,7 @@ async def test_a_look_that_began_before_does_not_last_longer(world: World) -> No
         await gate.wait()
         return found
 
-    world.keys.find = find_slowly  # type: ignore[method-assign]  # a slow network
+    world.keys.find = find_slowly  # a slow network
     asking = asyncio.create_task(world.key_ring.identify(issued.text))
     await settle()
     await world.service.registry.revoke(1, issued.key.key_id)
@@ -267,11 +267,11 @@ async def test_keys_that_change_faster_than_they_are_read_let_nobody_in(world: W
         world.advance(seconds=key_ring.LONGEST_SECONDS)
         return found
 
-    world.keys.find = find_late  # type: ignore[method-assign]  # a stalled network
+    world.keys.find = find_late  # a stalled network
     with pytest.raises(Unavailable, match="try again"):
         await world.key_ring.identify(STRANGER)
     assert world.keys.looks == 3
-    world.keys.find = find  # type: ignore[method-assign]  # it has recovered
+    world.keys.find = find  # it has recovered
     assert await refused(world, STRANGER)
 
 
@@ -284,7 +284,7 @@ async def test_a_fault_that_nobody_waits_for_is_told_to_the_log_and_one_that_is_
     async def fail(key_ids: Sequence[str]) -> KeysFound:
         raise ZeroDivisionError
 
-    world.keys.find = fail  # type: ignore[method-assign]  # a fault of ours
+    world.keys.find = fail  # a fault of ours
     world.advance(seconds=1)
     assert world.key_ring.recall(issued.text) is not None
     await settle()

@@ -151,7 +151,7 @@ async def test_a_lease_taken_between_rounds_ends_the_work() -> None:
     world = World()
     await crowd(world, 20)
 
-    class Taken(type(world.summaries)):  # type: ignore[misc]  # a class made for one test
+    class Taken(type(world.summaries)):
         async def fold(
             self, lease: Lease, sources: Sequence[Memory], summary: EmbeddedMemory
         ) -> bool:

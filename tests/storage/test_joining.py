@@ -30,7 +30,7 @@ class Database:
         await self.go.wait()
         if self.error:
             raise self.error
-        return [[None] * one.top_k for one in searches]  # type: ignore[list-item]  # only counted
+        return [[None] * one.top_k for one in searches]
 
 
 async def submit(joined: JoinedSearches, calls: list[list[int]]) -> list[asyncio.Task[Found]]:

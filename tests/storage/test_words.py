@@ -59,7 +59,7 @@ def memories(pool: asyncpg.Pool, fresh_dsn: str) -> PostgresMemories:
 
 
 def settings_for(dsn: str, **knobs: object) -> Settings:
-    return Settings(database_url=SecretStr(dsn), db_min_pool_size=1, **knobs)  # type: ignore[arg-type]
+    return Settings(database_url=SecretStr(dsn), db_min_pool_size=1, **knobs)
 
 
 def question(text: str, scope: Scope = SCOPE) -> FusedSearch:
@@ -83,7 +83,7 @@ async def tokens_of(dsn: str, texts: Sequence[str]) -> list[list[str]]:
 
 
 def split_vector(vector: str) -> list[tuple[str, str]]:
-    return [tuple(entry.rsplit(":", 1)) for entry in vector.split(" ") if entry]  # type: ignore[misc]
+    return [tuple(entry.rsplit(":", 1)) for entry in vector.split(" ") if entry]
 
 
 async def test_the_words_score_as_in_bm25s(memories: PostgresMemories, fresh_dsn: str) -> None:
