@@ -17,8 +17,7 @@ TEXTS_PER_REPLICA = 32
 
 
 REQUESTS_INSIDE = "requests_inside"
-
-REQUESTS_PER_REPLICA = 128
+"""The same for a replica of Ingress; serve_config.yaml says how many make another replica."""
 
 
 class InFlightPolicy:
@@ -55,17 +54,3 @@ EMBEDDING_SCALING: dict[str, Any] = {
     "downscale_delay_s": 120,
 }
 """One laptop's; serve_config.yaml differs in `max_replicas` only."""
-
-INGRESS_SCALING: dict[str, Any] = {
-    "min_replicas": 1,
-    "max_replicas": 4,
-    "policy": {
-        "policy_function": "deployments.scaling:InFlightPolicy",
-        "policy_kwargs": {"name": REQUESTS_INSIDE, "per_replica": REQUESTS_PER_REPLICA},
-    },
-    "metrics_interval_s": 2,
-    "look_back_period_s": 10,
-    "upscale_delay_s": 5,
-    "downscale_delay_s": 120,
-}
-"""That of serve_config.yaml; one laptop has as many as its settings say."""

@@ -5,8 +5,8 @@ from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve_app.api.current_task import current_task
 from serve_app.api.errors import BodyTooSlow
-from serve_app.api.tasks import current_task
 from serve_app.core.errors import DeadlineExceeded
 
 READING_BODY = "fleetmem.reading_body"

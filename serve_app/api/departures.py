@@ -9,7 +9,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve_app.api.tasks import current_task
+from serve_app.api.current_task import current_task
 
 PATIENCE_SECONDS = 0.5
 """Who waits longer is in a queue: only there is work left to save, and watching costs a task."""

@@ -29,7 +29,7 @@ OBEYED = frozenset(
 )
 WATCHED = OBEYED | {RAW_HEADER}
 
-SERVES = "/-/"
+SERVES_OWN_PATHS = "/-/"
 """Where HAProxy asks Serve how a replica is. Were that refused in an overload, the replica would
 count as dead, and all of its load would come through Serve's own slow proxy."""
 
@@ -51,10 +51,12 @@ class Doorkeeper:
 
     def find_app(self, scope: Scope) -> ASGIApp | None:
         """The application, for a request that is not to pass Serve."""
-        if self._admission is None or scope["type"] != "http" or scope["path"].startswith(SERVES):
+        if self._admission is None or scope["type"] != "http":
             return None
-        is_ours = scope["path"] in self._hot or self._admission.is_refused(scope)
-        return self._app if is_ours else None
+        path = scope["path"]
+        if path.startswith(SERVES_OWN_PATHS):
+            return None
+        return self._app if path in self._hot or self._admission.is_refused(scope) else None
 
     @property
     def inside(self) -> int:

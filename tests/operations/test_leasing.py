@@ -8,6 +8,7 @@ import pytest
 
 from serve_app.core.errors import RateLimited
 from serve_app.core.rate_limits import LimitRules, RateLimit
+from serve_app.core.token_account import TokenAccount
 from serve_app.core.token_window import TokenGrant, TokenRequest, TokenWindow
 from serve_app.operations import leasing
 from serve_app.operations.leasing import Leases
@@ -298,13 +299,19 @@ async def test_a_fault_of_the_store_reaches_every_caller(
     assert await leases.take(account, 1)
 
 
-async def test_an_account_that_calls_wait_for_is_let_be(
-    leases: Leases, store: SlowTokens, clock: Clock
-) -> None:
+async def take_twice(leases: Leases, clock: Clock) -> TokenAccount:
+    """An account of the first tenant's that holds tokens from its store."""
     account = leases.find_account(1, "tenant", "", LIMIT)
     for _ in range(2):
         assert await leases.take(account, 1)
         clock.now += 1
+    return account
+
+
+async def test_an_account_that_calls_wait_for_is_let_be(
+    leases: Leases, store: SlowTokens, clock: Clock
+) -> None:
+    account = await take_twice(leases, clock)
     assert account.tokens > 0
     store.gate.clear()
     waits = asyncio.create_task(leases.take(account, 59))
@@ -321,10 +328,7 @@ async def test_an_account_that_calls_wait_for_is_let_be(
 async def test_a_sweep_settles_what_has_ended_and_nothing_else(
     leases: Leases, store: SlowTokens, clock: Clock
 ) -> None:
-    account = leases.find_account(1, "tenant", "", LIMIT)
-    for _ in range(2):
-        assert await leases.take(account, 1)
-        clock.now += 1
+    account = await take_twice(leases, clock)
     left = account.tokens
     leases.sweep()
     await let_run()
