@@ -11,6 +11,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from bench.constant import NoMeter
+from deployments.direct_handle import DirectHandle
 from deployments.embedding import Embedding
 from deployments.handles import RemoteEmbedder
 from serve_app.core.errors import FleetmemError
@@ -41,7 +42,9 @@ class Probe:
     """Sends lists as the product's ingress does: in parts, a bounded number of them at a time."""
 
     def __init__(self, embedding: DeploymentHandle[Any]) -> None:
-        self._embedder = RemoteEmbedder(embedding, "any", NoMeter(), TIMEOUT_SECONDS)
+        meter = NoMeter()
+        handle = DirectHandle(embedding, "Embedding", meter)
+        self._embedder = RemoteEmbedder(handle, "any", meter, TIMEOUT_SECONDS)
 
     @api.post("/measure")
     async def measure(self, body: Texts) -> dict[str, float]:

@@ -45,6 +45,7 @@ def _start(directory: Path) -> Memories:
     import ray
     from ray import serve
 
+    from deployments.direct_handle import DirectHandle
     from deployments.handles import RemoteMemories
     from deployments.metrics import RayMeter
     from deployments.retrieval import Retrieval
@@ -61,7 +62,8 @@ def _start(directory: Path) -> Memories:
     [port] = free_ports(1)
     serve.start(http_options={"host": HOST, "port": port}, logging_config=LOGGING)
     handle = serve.run(Retrieval.bind(None), name="retrieval", logging_config=LOGGING)
-    return RemoteMemories(handle, RayMeter(), SECONDS)
+    meter = RayMeter()
+    return RemoteMemories(DirectHandle(handle, "Retrieval", meter), meter, SECONDS)
 
 
 def _stop() -> None:

@@ -4,6 +4,7 @@ import os
 
 from ray import serve
 
+from deployments.direct_server import DirectMethods
 from deployments.metrics import RayMeter
 from deployments.scaling import EMBEDDING_SCALING, TEXTS_IN_FLIGHT
 from deployments.wire import pack, unpack
@@ -24,8 +25,10 @@ NICENESS = 5
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
 )
-class Embedding:
+class Embedding(DirectMethods):
     """Ready once the model is loaded, verified and warm; others are loaded when they are asked."""
+
+    direct_methods = ("embed_queries", "embed_documents", "rerank")
 
     def __init__(self, config: str | None) -> None:
         os.nice(NICENESS)
@@ -60,3 +63,7 @@ class Embedding:
         self._meter.gauge("embedding_texts_in_flight", in_flight)
         pairs = self._reranker.in_flight if self._reranker else 0
         return {TEXTS_IN_FLIGHT: in_flight + pairs}
+
+    async def __del__(self) -> None:
+        """Serve awaits it before the replica ends."""
+        await self.leave()

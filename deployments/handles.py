@@ -12,6 +12,7 @@ from uuid import UUID
 from ray.serve.handle import DeploymentHandle
 
 from deployments.coalescing import Coalescer, Limits
+from deployments.direct_handle import Handle
 from deployments.parts import DOCUMENTS_PER_CALL, open_parts, send_parts, take_outcome
 from deployments.remote_errors import call_once, call_until
 from deployments.wire import pack, unpack
@@ -49,9 +50,7 @@ USAGE_SECONDS = 10.0
 class RemoteEmbedder:
     """ports.Embedder over the Embedding deployment."""
 
-    def __init__(
-        self, handle: DeploymentHandle[Any], model: str, meter: Meter, timeout: float
-    ) -> None:
+    def __init__(self, handle: Handle, model: str, meter: Meter, timeout: float) -> None:
         self.model = model
         self._handle = handle
         self._timeout = timeout
@@ -91,7 +90,7 @@ class RemoteEmbedder:
 class RemoteMemories:
     """ports.Memories over the Retrieval deployment."""
 
-    def __init__(self, handle: DeploymentHandle[Any], meter: Meter, timeout: float) -> None:
+    def __init__(self, handle: Handle, meter: Meter, timeout: float) -> None:
         self._handle = handle
         self._timeout = timeout
         self._searches = Coalescer[VectorSearch, list[Candidate]]("search", self._search, meter)

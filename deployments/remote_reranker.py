@@ -1,11 +1,9 @@
 """The remote adapter of ports.Reranker."""
 
 from collections.abc import Sequence
-from typing import Any
-
-from ray.serve.handle import DeploymentHandle
 
 from deployments.coalescing import Coalescer, Limits
+from deployments.direct_handle import Handle
 from deployments.handles import exchange
 from serve_app.core.errors import FleetmemError
 from serve_app.core.reranking import RerankQuestion
@@ -18,9 +16,7 @@ RERANKS = Limits(concurrency=2, max_items=8)
 class RemoteReranker:
     """ports.Reranker over the Embedding deployment."""
 
-    def __init__(
-        self, handle: DeploymentHandle[Any], meter: Meter, candidates: int, seconds: float
-    ) -> None:
+    def __init__(self, handle: Handle, meter: Meter, candidates: int, seconds: float) -> None:
         self.candidates = candidates
         self.seconds = seconds
         self._handle = handle

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from ray import serve
 
+from deployments.direct_server import DirectMethods
 from deployments.key_methods import KeyMethods
 from deployments.metrics import RayMeter
 from deployments.ranking_methods import RankingMethods
+from deployments.scaling import CALLS_IN_FLIGHT, RETRIEVAL_SCALING
 from deployments.schedule import Schedule
 from deployments.wire import pack, unpack
 from serve_app.core.memory import (
@@ -41,21 +43,15 @@ POOL_GAUGE_SECONDS = 1.0
 @serve.deployment(
     name="Retrieval",
     max_ongoing_requests=256,
-    autoscaling_config={
-        "min_replicas": 1,
-        "max_replicas": 2,
-        "target_ongoing_requests": 3,
-        "metrics_interval_s": 2,
-        "look_back_period_s": 5,
-        "upscale_delay_s": 5,
-        "downscale_delay_s": 120,
-    },
+    autoscaling_config=RETRIEVAL_SCALING,
     ray_actor_options={"num_cpus": 0.5, "memory": 200 * 2**20},
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
 )
-class Retrieval(KeyMethods, RankingMethods):
+class Retrieval(DirectMethods, KeyMethods, RankingMethods):
     """Ready once the pool has its connections; a database that goes away later is 503."""
+
+    direct_methods = ("search", "recall", "surround", "add")
 
     async def __init__(self, config: str | None) -> None:
         settings = load_settings(config)
@@ -184,6 +180,10 @@ class Retrieval(KeyMethods, RankingMethods):
         """Delete one memory, once."""
         return await self._once.forget(key, memory_id, agent_id, expected)
 
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's question, once in a second or two: what it does not see."""
+        return {CALLS_IN_FLIGHT: self.direct_calls_in_flight}
+
     async def check_database(self) -> None:
         """Return when the database answers."""
         await self._memories.check_health()
@@ -196,3 +196,7 @@ class Retrieval(KeyMethods, RankingMethods):
         in_use, idle = pool_usage(self._pool)
         self._meter.gauge("db_pool_in_use", in_use)
         self._meter.gauge("db_pool_idle", idle)
+
+    async def __del__(self) -> None:
+        """Serve awaits it before the replica ends."""
+        await self.leave()

@@ -1,8 +1,9 @@
 """How many replicas: by the work that they have, which Serve itself does not see.
 
-A call to Embedding brings one text or sixty-four, so a count of calls says nothing about work; and
-most requests to Ingress go past Serve (serve_app/api/threshold.py). Serve pickles this whole module
-into its controller: it may import nothing of ours.
+A call to Embedding brings one text or sixty-four, so a count of calls says nothing about work; most
+requests to Ingress go past Serve (serve_app/api/threshold.py), and so do the busiest calls between
+deployments (direct_handle.py). Serve pickles this whole module into its controller: it may import
+nothing of ours.
 """
 
 from typing import Any
@@ -20,12 +21,22 @@ REQUESTS_INSIDE = "requests_inside"
 """The same for a replica of Ingress; serve_config.yaml says how many make another replica."""
 
 
-class InFlightPolicy:
-    """Wants as many replicas as bring what each has of `name` down to `per_replica`."""
+CALLS_IN_FLIGHT = "calls_in_flight"
+"""The same for a replica of Retrieval: the calls that Serve does not see."""
 
-    def __init__(self, name: str, per_replica: float) -> None:
+CALLS_PER_REPLICA = 3
+
+
+class InFlightPolicy:
+    """Wants as many replicas as bring what each has of `name` down to `per_replica`.
+
+    `with_calls` adds the calls that go through Serve.
+    """
+
+    def __init__(self, name: str, per_replica: float, with_calls: bool = False) -> None:
         self._name = name
         self._per_replica = per_replica
+        self._with_calls = with_calls
 
     def __call__(self, context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
         """The wanted count before Serve's delays and bounds, and no state.
@@ -36,7 +47,8 @@ class InFlightPolicy:
         told = (context.aggregated_metrics or {}).get(self._name)
         if not told:
             return context.target_num_replicas, {}
-        return sum(told.values()) / self._per_replica, {}
+        calls = context.total_num_requests if self._with_calls else 0
+        return (sum(told.values()) + calls) / self._per_replica, {}
 
 
 EMBEDDING_SCALING: dict[str, Any] = {
@@ -54,3 +66,15 @@ EMBEDDING_SCALING: dict[str, Any] = {
     "downscale_delay_s": 120,
 }
 """One laptop's; serve_config.yaml differs in `max_replicas` only."""
+
+RETRIEVAL_SCALING: dict[str, Any] = EMBEDDING_SCALING | {
+    "policy": {
+        "policy_function": "deployments.scaling:InFlightPolicy",
+        "policy_kwargs": {
+            "name": CALLS_IN_FLIGHT,
+            "per_replica": CALLS_PER_REPLICA,
+            "with_calls": True,
+        },
+    },
+}
+"""One laptop's, too."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from deployments.direct_handle import DirectHandle, Handle
 from deployments.handles import (
     RemoteEmbedder,
     RemoteKeys,
@@ -46,14 +47,15 @@ def open_ports(
 ) -> Ports:
     """Everything the verbs need, with the wall clock and random ids."""
     timeout = settings.request_timeout_seconds
+    embedder = DirectHandle(embedding, "Embedding", meter)
 
     def open_embedder(model: str) -> Embedder:
-        remote = RemoteEmbedder(embedding, model, meter, timeout)
+        remote = RemoteEmbedder(embedder, model, meter, timeout)
         shared = share_vectors(remote, settings, meter)
         return CachedEmbedder(shared, settings.embedding_cache_size, meter)
 
     return Ports(
-        memories=RemoteMemories(retrieval, meter, timeout),
+        memories=RemoteMemories(DirectHandle(retrieval, "Retrieval", meter), meter, timeout),
         once=RemoteOnce(retrieval, timeout),
         models=PresentModel(
             settings.stored_model,
@@ -66,13 +68,11 @@ def open_ports(
         clock=_now,
         new_id=lambda: uuid7(_now(), os.urandom(10)),
         calendar=QuestionDates(),
-        reranker=open_reranker(embedding, settings, meter),
+        reranker=open_reranker(embedder, settings, meter),
     )
 
 
-def open_reranker(
-    embedding: DeploymentHandle[Any], settings: Settings, meter: Meter
-) -> RemoteReranker | None:
+def open_reranker(embedding: Handle, settings: Settings, meter: Meter) -> RemoteReranker | None:
     """The reranker of the Embedding deployment; None where the settings name none."""
     if not settings.reranker_model:
         return None

@@ -40,6 +40,9 @@ INSTRUMENTS: dict[str, Instrument] = {
         "histogram", "time of one batch of the reranker", (), LATENCY_BUCKETS
     ),
     "searches_reranked": Instrument("counter", "searches that asked for a reranker", ("outcome",)),
+    "remote_calls": Instrument(
+        "counter", "calls of other replicas, direct or through Serve", ("deployment", "way")
+    ),
     "embedding_cache": Instrument("counter", "look-ups of vectors", ("outcome",)),
     "embedding_shared_cache": Instrument(
         "counter", "vectors looked up in and given to the shared cache", ("outcome",)

@@ -12,9 +12,12 @@ from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from deployments.embedding import Embedding
 from deployments.ingress import Ingress
+from deployments.retrieval import Retrieval
 from deployments.scaling import (
+    CALLS_IN_FLIGHT,
     EMBEDDING_SCALING,
     REQUESTS_INSIDE,
+    RETRIEVAL_SCALING,
     TEXTS_IN_FLIGHT,
     InFlightPolicy,
 )
@@ -83,6 +86,15 @@ def test_the_deployment_scales_by_this_policy() -> None:
     assert _resolve_policy_callable(scaling.policy)(context([64.0])) == (2, {})
 
 
+def test_retrieval_scales_by_the_calls_of_both_ways() -> None:
+    deployment: Any = Retrieval
+    scaling = AutoscalingConfig(**dict(deployment._deployment_config.autoscaling_config))
+    told = {CALLS_IN_FLIGHT: {ReplicaID("0", DEPLOYMENT): 5.0}}
+    there = context(None, aggregated_metrics=told, total_num_requests=4.0)
+    assert _resolve_policy_callable(scaling.policy)(there) == (3, {})
+    assert hasattr(deployment.func_or_class, "record_autoscaling_stats")
+
+
 def read_scaling(deployment: str) -> dict[str, Any]:
     """What serve_config.yaml says of it."""
     path = Path(__file__).parents[2] / "serve_config.yaml"
@@ -94,6 +106,7 @@ def read_scaling(deployment: str) -> dict[str, Any]:
 def test_a_cluster_differs_in_its_bounds_only() -> None:
     written = read_scaling("Embedding")
     assert {**written, "max_replicas": 0} == {**EMBEDDING_SCALING, "max_replicas": 0}
+    assert read_scaling("Retrieval")["policy"] == RETRIEVAL_SCALING["policy"]
 
 
 def test_the_ingress_scales_by_what_is_inside() -> None:

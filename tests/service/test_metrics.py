@@ -55,6 +55,19 @@ def test_what_every_deployment_counts_is_there(service: RunningService) -> None:
     )
 
 
+def test_searches_go_straight_to_both_deployments(service: RunningService) -> None:
+    def count_direct(deployment: str) -> float:
+        return value(read(service), "remote_calls_total", deployment=deployment, way="direct")
+
+    before = {name: count_direct(name) for name in ("Embedding", "Retrieval")}
+    with service.client() as client:
+        for number in range(3):
+            query = {"query": f"a question that goes straight, {number}"}
+            assert client.post("/v1/memories/search", json=SEARCH | query).status_code == 200
+    for name, count in before.items():
+        wait_until(lambda name=name, count=count: count_direct(name) > count, 20)
+
+
 def test_the_pool_is_gauged(service: RunningService) -> None:
     wait_until(lambda: value(read(service), "db_pool_idle") >= 1, 20)
 
