@@ -1,13 +1,14 @@
 """The pool of connections, and the one place where a driver's error becomes ours."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from math import ceil
 from types import TracebackType
 from typing import Any, TypeAlias
 
 import asyncpg
-from pgvector.asyncpg import register_vector
 
 from serve_app.core.errors import (
     ConfigurationError,
@@ -16,9 +17,10 @@ from serve_app.core.errors import (
     QuotaExceeded,
 )
 from serve_app.settings import Settings
+from serve_app.storage.connection_pool import ConnectionPool
 from serve_app.storage.roles import Role, explained_refusals, require_row_security
 
-Pool: TypeAlias = asyncpg.Pool
+Pool: TypeAlias = ConnectionPool
 Connection: TypeAlias = asyncpg.Connection
 
 LOCK_TIMEOUT_SECONDS = 5
@@ -47,6 +49,9 @@ GONE = (
 )
 """What a driver raises when the server is away, too slow or too busy: never the caller's fault."""
 
+ABANDONED = (asyncio.CancelledError, TimeoutError)
+"""What leaves a statement behind that may still run."""
+
 
 async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool:
     """A pool with `db_min_pool_size` open connections, each of which acts as `role`.
@@ -56,19 +61,14 @@ async def open_pool(settings: Settings, role: Role = "fleetmem_service") -> Pool
     """
     if settings.database_url is None:
         raise ConfigurationError(NO_ADDRESS)
+    pool = ConnectionPool(
+        partial(_connect, settings, role),
+        min(settings.db_min_pool_size, settings.db_max_pool_size),
+        settings.db_max_pool_size,
+    )
     async with translated_errors(), explained_refusals(role):
-        pool = await asyncpg.create_pool(
-            settings.database_url.get_secret_value(),
-            min_size=min(settings.db_min_pool_size, settings.db_max_pool_size),
-            max_size=settings.db_max_pool_size,
-            command_timeout=settings.db_command_timeout,
-            timeout=settings.db_connect_timeout,
-            init=prepare,
-            # Nothing here sets session state, and the default reset costs a round trip.
-            reset=_keep,
-            server_settings={**_server_settings(settings), "role": role},
-        )
         try:
+            await pool.open()
             async with acquired(pool) as connection:
                 await require_row_security(connection, role)
         except BaseException:
@@ -95,8 +95,7 @@ async def owner_connection(settings: Settings) -> AsyncGenerator[Connection]:
 
 def pool_usage(pool: Pool) -> tuple[int, int]:
     """How many connections work, and how many wait."""
-    idle = pool.get_idle_size()
-    return pool.get_size() - idle, idle
+    return pool.usage()
 
 
 @asynccontextmanager
@@ -121,13 +120,14 @@ class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connecti
         self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        # asyncpg makes a task to watch over a timeout, and an idle connection needs none.
-        timeout = None if self._pool.get_idle_size() else ACQUIRE_TIMEOUT_SECONDS
-        try:
-            self._connection = await self._pool.acquire(timeout=timeout)
-        except GONE as error:
-            raise _unavailable() from error
-        return self._connection  # type: ignore[return-value]  # a proxy with its interface
+        connection = self._pool.take_idle()
+        if connection is None:
+            try:
+                connection = await self._pool.take(ACQUIRE_TIMEOUT_SECONDS)
+            except GONE as error:
+                raise _unavailable() from error
+        self._connection = connection
+        return connection
 
     async def __aexit__(
         self,
@@ -135,10 +135,13 @@ class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connecti
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            await self._pool.release(self._connection)
-        except GONE as lost:
-            raise _unavailable() from lost
+        if error is None:
+            self._pool.give_back(self._connection)
+            return
+        if isinstance(error, ABANDONED):
+            self._pool.settle(self._connection)
+        else:
+            self._pool.give_back(self._connection)
         if isinstance(error, GONE):
             raise _unavailable() from error
         if getattr(error, "sqlstate", None) == OVER_QUOTA:
@@ -155,18 +158,35 @@ async def transaction(pool: Pool, tenant_id: int) -> AsyncGenerator[Connection]:
         yield connection
 
 
-async def prepare(connection: Connection) -> None:
-    """Let vectors travel in binary; raise ConfigurationError for a database without schema."""
+async def _connect(settings: Settings, role: Role) -> Connection:
+    """A connection that acts as `role`, for the pool."""
+    assert settings.database_url is not None  # open_pool has looked
+    connection = await asyncpg.connect(
+        settings.database_url.get_secret_value(),
+        command_timeout=settings.db_command_timeout,
+        timeout=ceil(settings.db_connect_timeout),
+        # A statement that is in use is not prepared anew every five minutes.
+        max_cached_statement_lifetime=0,
+        server_settings={**_server_settings(settings), "role": role},
+    )
     try:
-        await register_vector(connection)
-    except ValueError as error:  # pgvector's word for a database without its types
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def prepare(connection: Connection) -> None:
+    """Let vectors travel as bytes; raise ConfigurationError for a database without schema."""
+    try:
+        await connection.set_type_codec(
+            "halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary"
+        )
+    except ValueError as error:  # asyncpg's word for a type that is not there
         raise ConfigurationError(
             "the database has no schema yet: run `fleetmem migrate`"
         ) from error
-
-
-async def _keep(connection: Connection) -> None:
-    """Leave the connection as it is."""
 
 
 def _unavailable() -> DatabaseUnavailable:

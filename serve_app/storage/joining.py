@@ -3,10 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from math import ceil
+from typing import Generic, TypeAlias, TypeVar
 
 Search = TypeVar("Search")
 Found = TypeVar("Found")
+Call: TypeAlias = tuple[Sequence[Search], asyncio.Future[list[Found]]]
 
 STATEMENTS = 4
 """At once: more only take turns on the cores of a server, and each costs a round trip."""
@@ -15,50 +17,68 @@ SEARCHES = 64
 
 
 class JoinedSearches(Generic[Search, Found]):
-    """Runs a call at once while fewer than STATEMENTS are out; those that wait leave together."""
+    """Shares all that is asked evenly among at most STATEMENTS; what comes at once joins."""
 
     def __init__(self, run: Callable[[Sequence[Search]], Awaitable[list[Found]]]) -> None:
         self._run = run
         self._out = 0
-        self._waiting: deque[tuple[Sequence[Search], asyncio.Future[list[Found]]]] = deque()
+        self._asked = 0
+        self._waiting: deque[Call[Search, Found]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = False
 
     async def submit(self, searches: Sequence[Search]) -> list[Found]:
         """What was found for each search, in order; raises what the statement raises.
 
-        A caller that is cancelled while it waits is not sent; the others go on.
+        Leaves at once while nothing is out. A caller that is cancelled while it waits is not sent;
+        the others go on.
         """
-        if self._out < STATEMENTS:
-            return await self._send(searches)
-        answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((searches, answer))
-        return await answer
+        self._asked += len(searches)
+        try:
+            if not self._out and not self._waiting:
+                self._out += 1
+                return await self._send(searches)
+            answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
+            self._waiting.append((searches, answer))
+            self._start_soon()
+            return await answer
+        finally:
+            self._asked -= len(searches)
 
     async def _send(self, searches: Sequence[Search]) -> list[Found]:
-        self._out += 1
         try:
             return await self._run(searches)
         finally:
             self._out -= 1
-            self._start_next()
+            self._start_soon()
 
-    def _start_next(self) -> None:
-        """Send what waits, as much as one statement takes."""
-        batch: list[tuple[Sequence[Search], asyncio.Future[list[Found]]]] = []
-        size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= SEARCHES):
-            searches, answer = self._waiting.popleft()
-            if not answer.done():
-                batch.append((searches, answer))
-                size += len(searches)
-        if batch:
+    def _start_soon(self) -> None:
+        """Once all that the loop has at hand has been asked: those just answered ask again."""
+        if self._waiting and self._out < STATEMENTS and not self._starting:
+            self._starting = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._starting = False
+        while self._out < STATEMENTS and (batch := self._take_share()):
+            self._out += 1
             task = asyncio.create_task(self._deliver(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(
-        self, batch: list[tuple[Sequence[Search], asyncio.Future[list[Found]]]]
-    ) -> None:
+    def _take_share(self) -> list[Call[Search, Found]]:
+        """The next statement: its share of all that is asked, so that none has most of it."""
+        share = min(SEARCHES, ceil(self._asked / STATEMENTS))
+        batch: list[Call[Search, Found]] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= share):
+            searches, answer = self._waiting.popleft()
+            if not answer.done():
+                batch.append((searches, answer))
+                size += len(searches)
+        return batch
+
+    async def _deliver(self, batch: list[Call[Search, Found]]) -> None:
         try:
             found = await self._send([search for searches, _ in batch for search in searches])
         except BaseException as error:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -15,7 +14,7 @@ from serve_app.core.usage import OwnLimits, Quota
 from serve_app.language.sentences import Sentences
 from serve_app.operations.summarise import SummaryReport, summarise
 from serve_app.settings import Settings, load_settings
-from serve_app.storage.connection import open_pool
+from serve_app.storage.connection import Pool, open_pool
 from serve_app.storage.keys import PostgresKeys
 from serve_app.storage.limits import PostgresLimits
 from serve_app.storage.memories import PostgresMemories
@@ -46,14 +45,14 @@ def settings(fresh_dsn: str) -> Settings:
 
 
 @pytest.fixture
-async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
     pool = await open_pool(settings)
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def memories(pool: asyncpg.Pool, settings: Settings) -> PostgresMemories:
+def memories(pool: Pool, settings: Settings) -> PostgresMemories:
     return PostgresMemories(pool, settings)
 
 
@@ -65,7 +64,7 @@ async def summaries(settings: Settings) -> AsyncIterator[PostgresSummaries]:
 
 
 @pytest.fixture
-def keys(pool: asyncpg.Pool) -> PostgresKeys:
+def keys(pool: Pool) -> PostgresKeys:
     return PostgresKeys(pool)
 
 
@@ -75,17 +74,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def tokens(pool: asyncpg.Pool, clock: Clock, other_tenant: None) -> PostgresTokens:
+async def tokens(pool: Pool, clock: Clock, other_tenant: None) -> PostgresTokens:
     return PostgresTokens(pool, clock)
 
 
 @pytest.fixture
-async def limits(pool: asyncpg.Pool, other_tenant: None) -> PostgresLimits:
+async def limits(pool: Pool, other_tenant: None) -> PostgresLimits:
     return PostgresLimits(pool)
 
 
 @pytest.fixture
-def defaults(pool: asyncpg.Pool, other_tenant: None) -> PostgresRankingDefaults:
+def defaults(pool: Pool, other_tenant: None) -> PostgresRankingDefaults:
     return PostgresRankingDefaults(pool)
 
 
@@ -111,7 +110,7 @@ class TestPostgresSummaries(SummariesContract):
 
 
 @pytest.fixture
-def once(pool: asyncpg.Pool, memories: PostgresMemories) -> PostgresOnce:
+def once(pool: Pool, memories: PostgresMemories) -> PostgresOnce:
     return PostgresOnce(pool, memories)
 
 

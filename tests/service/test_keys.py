@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -17,7 +16,7 @@ from serve_app.operations.key_ring import KeyRing
 from serve_app.operations.registry import Registry
 from serve_app.operations.service import Service
 from serve_app.settings import Settings, load_settings
-from serve_app.storage.connection import open_pool
+from serve_app.storage.connection import Pool, open_pool
 from serve_app.storage.keys import PostgresKeys
 from serve_app.storage.memories import PostgresMemories
 from tests.api.conftest import open_client
@@ -31,7 +30,7 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 class Replica:
     """One ingress replica over a pool that others share, as `world` tells the time."""
 
-    def __init__(self, pool: asyncpg.Pool, settings: Settings, world: World) -> None:
+    def __init__(self, pool: Pool, settings: Settings, world: World) -> None:
         self.keys = PostgresKeys(pool)
         self.registry = Registry(self.keys, lambda: world.now, world.new_entropy)
         self.ring = KeyRing(self.keys, lambda: world.now, world.monotonic, open_allowed=False)

@@ -26,7 +26,7 @@ from tests.fakes.meter import RecordingMeter
 OLD = FakeEmbedder("old", dimension=384)
 NEW = FakeEmbedder("new", dimension=64, chunk_characters=40)
 LATER = START + timedelta(days=1)
-NUMBERED = [sample() for _ in range(200)]
+NUMBERED = [sample() for _ in range(2000)]
 SIMILARITY = RankingPolicy(1.0, 0.0, 0.0)
 
 

@@ -1,4 +1,3 @@
-import asyncpg
 from pydantic import SecretStr
 
 from serve_app.core.rate_limits import RateLimit
@@ -25,7 +24,7 @@ async def test_windows_that_say_nothing_are_forgotten(fresh_dsn: str):
 async def test_leases_of_many_tenants_leave_in_one_statement(fresh_dsn: str):
     await execute(fresh_dsn, "insert into tenants (tenant_id, name) values (2, 'other')")
     settings = load_settings(database_url=SecretStr(fresh_dsn), db_min_pool_size=1)
-    pool: asyncpg.Pool = await open_pool(settings)
+    pool = await open_pool(settings)
     limits = [RateLimit(3, 60.0), RateLimit(2, 60.0), RateLimit(1, 60.0)]
     requests = [
         TokenRequest(tenant_id, subject, limit, 1, 9, 0)

@@ -14,7 +14,7 @@ from serve_app.core.profiles import FusionWeights
 from serve_app.core.ranking import RankingPolicy
 from serve_app.core.search import FusedSearch, QuestionTime, VectorSearch
 from serve_app.settings import Settings
-from serve_app.storage.connection import open_pool
+from serve_app.storage.connection import Pool, acquired, open_pool
 from serve_app.storage.memories import PostgresMemories
 from tests.contracts.samples import EMBEDDER, SCOPE, START, sample, store
 from tests.storage.owner import ask, execute
@@ -47,14 +47,14 @@ SEARCHED = 500
 
 
 @pytest.fixture
-async def pool(fresh_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(fresh_dsn: str) -> AsyncIterator[Pool]:
     pool = await open_pool(settings_for(fresh_dsn))
     yield pool
     await pool.close()
 
 
 @pytest.fixture
-def memories(pool: asyncpg.Pool, fresh_dsn: str) -> PostgresMemories:
+def memories(pool: Pool, fresh_dsn: str) -> PostgresMemories:
     return PostgresMemories(pool, settings_for(fresh_dsn))
 
 
@@ -194,12 +194,12 @@ async def test_nothing_of_a_forgotten_memory_stays(
 
 
 async def test_words_of_time_are_read_from_lists_while_the_tables_are_not_analyzed(
-    memories: PostgresMemories, pool: asyncpg.Pool, fresh_dsn: str
+    memories: PostgresMemories, pool: Pool, fresh_dsn: str
 ) -> None:
     await store(memories, [sample(f"Parcel {n} left last week, on monday") for n in range(60)])
     time = QuestionTime((), ("monday", "week"))
     assert len(await memories.recall(replace(question("parcel"), time=time))) == 50
-    async with pool.acquire() as connection:
+    async with acquired(pool) as connection:
         await connection.execute("select pg_stat_force_next_flush()")
     by_index = "select idx_scan from pg_stat_user_indexes where indexrelname = "
     assert await ask(fresh_dsn, by_index + "'memory_words_of_memory'") == [0]
