@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         1024, ge=1, description="requests an ingress replica works on; more get 503 at once"
     )
     admission_wait_seconds: float = Field(
-        0.6,
+        0.5,
         gt=0,
         description="expected wait above which requests get 503; a third in a lasting overload",
     )

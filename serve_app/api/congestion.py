@@ -11,7 +11,10 @@ MEMORY_SECONDS = 1.0
 """How far back the rate is averaged while the service is busy."""
 
 REFUSAL_SECONDS = 0.3
-"""How far back the share of refusals is averaged."""
+"""How far back the share of refusals is averaged while it grows."""
+
+RELIEF_SECONDS = 2.0
+"""The same while it falls: a gap in what comes does not end an overload."""
 
 FORGETTING_SECONDS = 60.0
 """How slowly an old rate loses its weight while there is little to do."""
@@ -98,7 +101,8 @@ class Congestion:
             self._busy_answers *= kept
         asked = self._entered + self._refused
         share = self._refused / asked if asked else 0.0
-        weight = 1.0 - exp(-seconds / REFUSAL_SECONDS)
+        memory = REFUSAL_SECONDS if share > self.refused_share else RELIEF_SECONDS
+        weight = 1.0 - exp(-seconds / memory)
         self.refused_share += weight * (share - self.refused_share)
         self._start_window(now)
 

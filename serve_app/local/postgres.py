@@ -44,6 +44,8 @@ PARAMETERS = {
     "wal_compression": "on",
     "jit": "off",
     "random_page_cost": "1.1",
+    # A first import doubles what searches cost the server until its tables are analysed.
+    "autovacuum_naptime": "10s",
 }
 
 INITDB_OPTIONS = (

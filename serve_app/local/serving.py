@@ -46,6 +46,9 @@ PORTS = range(20_000, 30_000)
 HEADER_SECONDS = 10
 """How long HAProxy waits for the headers of a request, from their first byte on."""
 
+HAPROXY_DEFAULTS = rf"option http-ignore-probes\n    timeout http-request {HEADER_SECONDS}s"
+"""As `sed` takes it."""
+
 LOOPBACK_ENVIRONMENT = {
     # Ray gives a node its outward address on Linux unless it is told there is no cluster.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -128,9 +131,10 @@ def _make_token(run_directory: Path) -> Path:
 def _write_haproxy_wrapper(directory: Path) -> Path:
     """A HAProxy that serves its metrics and statistics on loopback, and waits for no slow headers.
 
-    Serve's template binds both everywhere, sets no time for a request's headers, and has no
-    setting for either; it starts this file instead of HAProxy, with `-f CONFIG` among the
-    arguments, at every reload.
+    A connection on which nothing ever came is closed without a word: a client that keeps it in
+    store would take a 408 for the answer to its next request. Serve's template binds both
+    everywhere, sets no time for a request's headers, and has no setting for any of it; it starts
+    this file instead of HAProxy, with `-f CONFIG` among the arguments, at every reload.
     """
     path = directory / "haproxy"
     path.write_text(
@@ -140,7 +144,8 @@ for argument in "$@"; do
   if [ "$before" = "-f" ]; then
     sed -i -e 's/bind \\*:/bind 127.0.0.1:/' -e 's/bind :/bind 127.0.0.1:/' \\
       -e '/timeout http-request /d' \\
-      -e 's/^defaults$/&\\n    timeout http-request {HEADER_SECONDS}s/' "$argument"
+      -e '/option http-ignore-probes/d' \\
+      -e 's/^defaults$/&\\n    {HAPROXY_DEFAULTS}/' "$argument"
   fi
   before=$argument
 done

@@ -111,6 +111,16 @@ def test_after_an_overload_nobody_is_refused_within_two_seconds() -> None:
     assert service.answers_between(service.now - 5, service.now) > 0.98 * 2500
 
 
+def test_a_gap_in_an_overload_lets_no_crowd_in() -> None:
+    service = Service(rate=300)
+    service.run(10, offered=1200)
+    service.drain()
+    service.now += 0.3
+    gap = service.now
+    service.run(2, offered=1200)
+    assert service.p99_since(gap) < 0.5
+
+
 def test_five_hundred_callers_who_wait_their_turn_are_all_served() -> None:
     service = Service(rate=580)
     service.run_closed(20, callers=500)

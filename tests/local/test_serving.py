@@ -51,7 +51,8 @@ def test_haproxy_waits_for_no_slow_headers_however_often_it_is_reloaded(tmp_path
     for _ in range(2):
         subprocess.run([wrapper, "-c", "-f", str(configuration)], check=False, capture_output=True)
     lines = [line.strip() for line in configuration.read_text().splitlines()]
-    assert lines == ["defaults", "timeout http-request 10s", "mode http", "timeout client 60s"]
+    added = ["option http-ignore-probes", "timeout http-request 10s"]
+    assert lines == ["defaults", *added, "mode http", "timeout client 60s"]
 
 
 def test_the_wrapper_becomes_haproxy(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,6 +64,12 @@ def slow_body(service: RunningService) -> Slow:
 @pytest.fixture(scope="module", autouse=True)
 def slow_headers(service: RunningService) -> Slow:
     return Slow(service.port, b"GET /livez HTTP/1.1\r\nHost: local")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def silent(service: RunningService) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=25) as connection:
+        yield connection
 
 
 def require_health(port: int) -> None:
@@ -164,6 +171,12 @@ def test_who_sends_his_headers_slowly_is_not_waited_for(
 ) -> None:
     assert slow_headers.answer().status == 408
     require_health(service.port)
+
+
+def test_a_connection_that_is_kept_in_store_is_closed_without_a_word(
+    silent: socket.socket,
+) -> None:
+    assert silent.recv(1) == b""
 
 
 def test_who_sends_his_body_slowly_is_not_waited_for(
