@@ -17,7 +17,8 @@ async def pool(fresh_dsn: str) -> AsyncIterator[ConnectionPool]:
     pool = ConnectionPool(lambda: asyncpg.connect(fresh_dsn), 1, 2)
     await pool.open()
     yield pool
-    await pool.close()
+    async with asyncio.timeout(SECONDS):  # a test that failed may have kept one
+        await pool.close()
 
 
 async def take(pool: ConnectionPool) -> asyncpg.Connection:
