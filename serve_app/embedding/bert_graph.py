@@ -1,5 +1,8 @@
 """Writes a BERT encoder as an ONNX graph, straight from its safetensors.
 
+Every shape follows from the inputs' shapes, as a CUDA graph needs; a processor runs the graph of
+`packed_bert_graph`.
+
 BERT: Devlin et al. 2018, arXiv:1810.04805. The fused operators are those of ONNX Runtime's
 docs/ContribOperators.md; inputs and output are those of `pooling_graph`.
 """
@@ -18,6 +21,9 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 LAYER_NORM_EPSILON = 1e-12
 FUSED = "com.microsoft"
+PARTS = ("query", "key", "value")
+"""What attention makes of its input, as its tensors are named."""
+
 OPSET = 18
 IR_VERSION = 10
 
@@ -28,8 +34,7 @@ def write_bert(weights: Weights, heads: int, pooling: Pooling) -> onnx.ModelProt
     writer.add_node("Cast", ["input_ids"], "ids", to=TensorProto.INT32)
     writer.add_node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     hidden = add_embeddings(writer, weights)
-    layers = sum(name.endswith("attention.self.query.weight") for name in weights)
-    for number in range(layers):
+    for number in range(count_layers(weights)):
         hidden = _add_layer(writer, weights, f"encoder.layer.{number}.", hidden, heads)
     add_pooling(writer, hidden, pooling, OPSET)
     inputs = [
@@ -40,6 +45,11 @@ def write_bert(weights: Weights, heads: int, pooling: Pooling) -> onnx.ModelProt
     graph = helper.make_graph(writer.nodes, "bert", inputs, [output], writer.tensors)
     versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
     return helper.make_model(graph, opset_imports=versions, ir_version=IR_VERSION)
+
+
+def count_layers(weights: Weights) -> int:
+    """How many layers the encoder has."""
+    return sum(name.endswith("attention.self.query.weight") for name in weights)
 
 
 def add_embeddings(writer: GraphWriter, weights: Weights) -> str:
@@ -80,7 +90,7 @@ def _add_attention(
     writer: GraphWriter, weights: Weights, prefix: str, hidden: str, heads: int
 ) -> str:
     """Attention over real tokens; the three projections are one matrix, as the operator wants."""
-    parts = [prefix + part for part in ("query", "key", "value")]
+    parts = [prefix + part for part in PARTS]
     matrix = np.concatenate([weights[f"{part}.weight"].T for part in parts], axis=1)
     bias = np.concatenate([weights[f"{part}.bias"] for part in parts])
     inputs = [

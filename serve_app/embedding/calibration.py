@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
-from serve_app.embedding.quantisation import Range
+from serve_app.embedding.quantisation import Floats
 
 SENTENCES = Path(__file__).with_name("calibration.txt")
 """Plain sentences of many kinds, written for this purpose, one a line."""
@@ -23,12 +23,13 @@ def read_sentences(tokenizer_file: Path) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.encode_batch(lines)]
 
 
-def measure_ranges(
+def collect_rows(
     model: onnx.ModelProto, places: dict[str, str], texts: list[list[int]]
-) -> dict[str, Range]:
-    """The ranges of channels over all tokens of `texts`; `places` maps our names to the graph's.
+) -> dict[str, Floats]:
+    """What flows through the graph, (tokens of all texts, channels).
 
-    The names in the graph must be (..., channels); one may be given more than once.
+    `places` maps our names to the graph's. The names in the graph must be (..., channels); one
+    may be given more than once.
     """
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
@@ -37,18 +38,11 @@ def measure_ranges(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
     )
     session = InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    seen: dict[str, Range] = {}
+    seen: dict[str, list[Floats]] = {name: [] for name in names}
     for token_ids in texts:
         ids = np.array([token_ids], np.int64)
         values = session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         for name, value in zip(names, values, strict=True):
             rows = np.asarray(value, np.float32)
-            seen[name] = _widen(seen.get(name), rows.reshape(-1, rows.shape[-1]))
-    return {ours: seen[theirs] for ours, theirs in places.items()}
-
-
-def _widen(before: Range | None, rows: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Range:
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    if before is None:
-        return Range(low, high)
-    return Range(np.minimum(before.low, low), np.maximum(before.high, high))
+            seen[name].append(rows.reshape(-1, rows.shape[-1]))
+    return {ours: np.concatenate(seen[theirs]) for ours, theirs in places.items()}

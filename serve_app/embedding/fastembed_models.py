@@ -45,8 +45,8 @@ def load(folder: Path, spec: ModelSpec, threads: int) -> tuple[InferenceSession,
         providers=["CPUExecutionProvider"],
         specific_model_path=str(folder),
         local_files_only=True,
-        # The arena keeps the largest shape ever seen: 451 MB against 181 MB, and no faster.
-        enable_cpu_mem_arena=False,
+        # Without it every large tensor is new pages: a third more CPU for int8 in batches.
+        enable_cpu_mem_arena=True,
     )
     model = embedding.model
     session: object = getattr(model, "model", None)

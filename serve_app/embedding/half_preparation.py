@@ -15,7 +15,7 @@ from serve_app.core.errors import ConfigurationError, ModelUnavailable
 from serve_app.embedding.canary import TEXTS, Canary, write_canary
 from serve_app.embedding.engine import Engine
 from serve_app.embedding.half_graph import halve
-from serve_app.embedding.preparation import Progress, hold_lock
+from serve_app.embedding.preparation import Progress, hold_lock, read_padded_graph
 from serve_app.embedding.registry import ModelSpec
 from serve_app.embedding.verification import (
     MANIFEST_FILE,
@@ -43,7 +43,7 @@ def prepare_half(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
             with hold_lock(folder.with_name(f"{folder.name}.lock")):
                 if _find_fault(source, folder) is not None:
                     progress(f"writing the fp16 graph of {spec.name}")
-                    _build(spec, directory, folder)
+                    _build(spec, directory, folder, progress)
     except OSError as error:
         raise ModelUnavailable(f"cannot prepare {spec.name} in {folder}: {error}") from error
     progress(f"model {spec.name} is ready for CUDA in {folder}")
@@ -67,10 +67,10 @@ def _half_folder(spec: ModelSpec, directory: Path) -> Path:
     return folder.with_name(f"{folder.name}--fp16")
 
 
-def _build(spec: ModelSpec, directory: Path, folder: Path) -> None:
+def _build(spec: ModelSpec, directory: Path, folder: Path, progress: Progress) -> None:
     """Write everything beside `folder`, then move it there in one step."""
     source = verify_model(spec, directory)
-    model = onnx.load_model(str(source / MODEL_FILE))
+    model = read_padded_graph(spec, directory, progress)
     try:
         halve(model)
     except ValueError as error:

@@ -15,9 +15,10 @@ from safetensors.numpy import load_file
 
 from serve_app.core.errors import ModelUnavailable
 from serve_app.embedding.bert_graph import write_bert
-from serve_app.embedding.calibration import measure_ranges, read_sentences
+from serve_app.embedding.calibration import collect_rows, read_sentences
 from serve_app.embedding.fastembed_models import download
 from serve_app.embedding.int8_graph import find_inputs, write_int8_bert
+from serve_app.embedding.packed_bert_graph import write_packed_bert
 from serve_app.embedding.pooling_graph import append_pooling
 from serve_app.embedding.registry import HubSource, ModelSpec, PackagedSource, SourceFile
 from serve_app.embedding.verification import (
@@ -64,6 +65,18 @@ def build_model(spec: ModelSpec, directory: Path, progress: Progress) -> Path:
     verify_model(spec, directory)
     progress(f"model {spec.name} is ready in {folder}")
     return folder
+
+
+def read_padded_graph(spec: ModelSpec, directory: Path, progress: Progress) -> onnx.ModelProto:
+    """The graph of a prepared model in which every shape follows from the inputs' shapes.
+
+    Raises ModelUnavailable when the published weights, which it is written from, are gone.
+    """
+    if not isinstance(spec.source, PackagedSource) or spec.precision != "fp32":
+        return onnx.load_model(str(model_folder(spec, directory) / MODEL_FILE))
+    source = _locate_source(spec, directory, progress)
+    _require_published(source, spec.weights)
+    return write_bert(load_file(source / spec.weights.path), spec.heads, spec.pooling)
 
 
 def _prepare_once(spec: ModelSpec, folder: Path, progress: Progress) -> None:
@@ -142,14 +155,14 @@ def _read_graph(spec: ModelSpec, source: Path, progress: Progress) -> onnx.Model
     progress("writing the ONNX graph")
     if isinstance(spec.source, PackagedSource):
         weights = load_file(path)
-        exact = write_bert(weights, spec.heads, spec.pooling)
         if spec.precision == "fp32":
-            return exact
-        progress("measuring ranges over the calibration sentences")
+            return write_packed_bert(weights, spec.heads, spec.pooling)
+        exact = write_bert(weights, spec.heads, spec.pooling)
+        progress("running the calibration sentences")
         texts = read_sentences(source / spec.tokenizer.path)
-        ranges = measure_ranges(exact, find_inputs(weights), texts)
+        seen = collect_rows(exact, find_inputs(weights), texts)
         progress("writing the int8 graph")
-        return write_int8_bert(weights, spec.heads, spec.pooling, ranges)
+        return write_int8_bert(weights, spec.heads, spec.pooling, seen)
     model = onnx.load_model(str(path))
     append_pooling(model, spec.dimension, spec.pooling)
     return model

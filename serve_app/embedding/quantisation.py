@@ -14,20 +14,12 @@ Floats = NDArray[np.float32]
 LARGEST = 127
 PAIR_LARGEST = 128
 """What two weights of neighbouring inputs may sum to. 255 times it fits 16 bits: processors without
-VNNI add such pairs in 16 bits, and would cut a larger sum without a word."""
+VNNI add pairs of products in 16 bits, and would cut a larger sum without a word."""
 
 ALPHA = 0.65
 """The share of the difficulty that smoothing moves from inputs into weights."""
 
 SMALLEST = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The least and the greatest value of each channel that was seen, (channels,), float32."""
-
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +29,51 @@ class Smoothing:
     factor: Floats
     shift: Floats
 
+    def apply(self, rows: Floats) -> Floats:
+        """Rows as they enter the product, (n, channels)."""
+        return ((rows - self.shift) / self.factor).astype(np.float32)
 
-Ranges = Mapping[str, Range]
-"""By the name of the matrix that reads those channels."""
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """A matrix in eight bits, (inputs, outputs), and the scale of each output, (outputs,).
+
+    `drift`, (outputs,), is what its rounding takes from a product on average.
+    """
+
+    values: NDArray[np.int8]
+    scale: Floats
+    drift: Floats
 
 
-def quantise_columns(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Integers and the scale of each column: (inputs, outputs) and (outputs,).
+Seen = Mapping[str, Floats]
+"""Rows of inputs, (tokens, channels), by the name of the matrix that reads them."""
 
-    The number of inputs is even.
+
+def quantise_columns(matrix: Floats, rows: Floats) -> Integers:
+    """The nearest integers, and their drift over `rows`, (n, inputs). The number of inputs is even.
+
+    Bias correction: Nagel et al. 2019, arXiv:1906.04721.
     """
     pairs = np.abs(matrix[0::2] + matrix[1::2]).max(axis=0)
     scale = np.maximum(np.abs(matrix).max(axis=0) / LARGEST, pairs / (PAIR_LARGEST - 1))
     scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
-    return np.rint(matrix / scale).astype(np.int8), scale
+    values = np.rint(matrix / scale).astype(np.int8)
+    # In steps, as smoothing is.
+    mean = np.rint(rows.mean(axis=0) * 256) / 256
+    return Integers(values, scale, (mean @ (matrix - values * scale)).astype(np.float32))
 
 
-def derive_smoothing(seen: Range, matrix: Floats) -> Smoothing:
+def derive_step(rows: Floats) -> float:
+    """The step of a scale that holds smoothed rows."""
+    return float(np.ceil(np.abs(rows).max() * 16) / 16 / LARGEST)
+
+
+def derive_smoothing(rows: Floats, matrix: Floats) -> Smoothing:
     """What evens out the channels that enter `matrix`, (channels, outputs)."""
-    shift = (seen.low + seen.high) / 2
-    reach = np.maximum((seen.high - seen.low) / 2, SMALLEST)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    shift = (low + high) / 2
+    reach = np.maximum((high - low) / 2, SMALLEST)
     weight = np.maximum(np.abs(matrix).max(axis=1), SMALLEST)
     factor = reach**ALPHA / weight ** (1 - ALPHA)
     factor /= np.exp(np.log(factor).mean())

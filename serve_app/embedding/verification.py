@@ -14,7 +14,7 @@ from serve_app.embedding.registry import ModelSpec
 MODEL_FILE = "model.onnx"
 PREPARED_FILES = (MODEL_FILE, "tokenizer.json", "tokenizer_config.json")
 MANIFEST_FILE = "manifest.json"
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """Raise it when a graph is written differently: models prepared before are then made anew."""
 
 PREPARE_COMMAND = "fleetmem model prepare"

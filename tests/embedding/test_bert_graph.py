@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from onnxruntime import InferenceSession
 
-from serve_app.embedding.bert_graph import write_bert
+from serve_app.embedding.bert_graph import count_layers, write_bert
 from tests.embedding import numpy_bert
 
 HEADS, WIDTH, WIDE, WORDS, POSITIONS, LAYERS = 4, 32, 64, 50, 16, 2
@@ -75,3 +75,7 @@ def test_output_is_one_float32_vector_for_each_text(session):
     vectors = run(session, [[1, 2], [1, 5, 2]], 3)
     assert (vectors.shape, vectors.dtype) == ((2, WIDTH), np.float32)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_counts_layers(weights):
+    assert count_layers(weights) == LAYERS

@@ -20,7 +20,7 @@ def test_threads_and_arena_are_what_was_asked_for(model_directory):
     session, _ = load(model_folder(MINILM, model_directory), MINILM, 2)
     options = session.get_session_options()
     assert options.intra_op_num_threads == 2
-    assert not options.enable_cpu_mem_arena
+    assert options.enable_cpu_mem_arena
 
 
 def test_finds_what_was_downloaded(tmp_path):

