@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 import asyncpg
+from pgvector.asyncpg import register_vector
 
 from serve_app.core.errors import (
     ConfigurationError,
@@ -178,12 +179,10 @@ async def _connect(settings: Settings, role: Role) -> Connection:
 
 
 async def prepare(connection: Connection) -> None:
-    """Let vectors travel as bytes; raise ConfigurationError for a database without schema."""
+    """Let vectors travel in binary; raise ConfigurationError for a database without schema."""
     try:
-        await connection.set_type_codec(
-            "halfvec", schema="public", encoder=bytes, decoder=bytes, format="binary"
-        )
-    except ValueError as error:  # asyncpg's word for a type that is not there
+        await register_vector(connection)
+    except ValueError as error:  # pgvector's word for a database without its types
         raise ConfigurationError(
             "the database has no schema yet: run `fleetmem migrate`"
         ) from error

@@ -1,12 +1,11 @@
 """Rows become nouns, and nouns become columns."""
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import numpy as np
+from pgvector import HalfVector
 
 from serve_app.core.identity import make_uuid
 from serve_app.core.making import maker_of
@@ -19,7 +18,6 @@ from serve_app.core.memory import (
     MemoryVersion,
     Scope,
     Status,
-    Vector,
 )
 from serve_app.core.ranking import Candidate
 from serve_app.core.search import VectorSearch
@@ -123,7 +121,7 @@ def search_columns(searches: Sequence[VectorSearch]) -> list[list[Any]]:
             (scope := search.scope).tenant_id,
             scope.agent_id,
             scope.user_id,
-            to_halves(search.vector),
+            HalfVector(search.vector),
             search.top_k,
             (policy := search.policy).similarity_weight,
             policy.recency_weight,
@@ -178,7 +176,7 @@ def chunk_columns(chunks: Sequence[Chunk]) -> list[list[Any]]:
         list(range(len(chunks))),
         [chunk.start for chunk in chunks],
         [chunk.end for chunk in chunks],
-        [to_halves(chunk.vector) for chunk in chunks],
+        [HalfVector(chunk.vector) for chunk in chunks],
     ]
 
 
@@ -190,14 +188,6 @@ def vector_columns(memories: Sequence[EmbeddedMemory]) -> list[list[Any]]:
         for column, part in zip(columns, own, strict=True):
             column += part
     return columns
-
-
-def to_halves(vector: Vector) -> bytes:
-    """A vector as a halfvec travels: its dimension, and half floats."""
-    return struct.pack(">HH", len(vector), 0) + vector.astype(_HALF).tobytes()
-
-
-_HALF = np.dtype(">f2")
 
 
 def _uuid(value: Any) -> UUID:
