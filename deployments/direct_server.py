@@ -10,7 +10,7 @@ import logging
 import os
 import pickle
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -105,9 +105,13 @@ class DirectMethods:
         return await self._direct.introduce()
 
     async def leave(self) -> None:
-        """To be awaited by `__del__`, Serve's last call: who is here past Serve gets an answer."""
+        """Let who is here past Serve get an answer."""
         if self._direct is not None:
             await self._direct.leave()
+
+    def __del__(self) -> Coroutine[Any, Any, None] | None:
+        """Serve's last call, which it awaits."""
+        return self.leave() if self._direct else None
 
 
 class _Caller(FrameProtocol):

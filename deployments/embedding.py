@@ -63,7 +63,3 @@ class Embedding(DirectMethods):
         self._meter.gauge("embedding_texts_in_flight", in_flight)
         pairs = self._reranker.in_flight if self._reranker else 0
         return {TEXTS_IN_FLIGHT: in_flight + pairs}
-
-    async def __del__(self) -> None:
-        """Serve awaits it before the replica ends."""
-        await self.leave()

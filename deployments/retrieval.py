@@ -196,7 +196,3 @@ class Retrieval(DirectMethods, KeyMethods, RankingMethods):
         in_use, idle = pool_usage(self._pool)
         self._meter.gauge("db_pool_in_use", in_use)
         self._meter.gauge("db_pool_idle", idle)
-
-    async def __del__(self) -> None:
-        """Serve awaits it before the replica ends."""
-        await self.leave()
