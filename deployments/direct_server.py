@@ -57,7 +57,8 @@ class DirectServer:
     @property
     def calls_in_flight(self) -> int:
         """Calls that came this way and are not answered yet."""
-        return sum(len(caller.tasks) for caller in self.callers)
+        # A copy: Serve asks from another thread.
+        return sum(len(caller.tasks) for caller in list(self.callers))
 
     async def introduce(self) -> Introduction | None:
         """How to call this replica; None at its end, and where Ray encrypts what processes say."""
@@ -144,6 +145,7 @@ class _Caller(FrameProtocol):
         elif kind is Kind.CALL:
             task = asyncio.get_running_loop().create_task(self._answer(number, body))
             self.tasks[number] = task
+            task.add_done_callback(lambda _: self.tasks.pop(number))
         elif kind is Kind.CANCEL:
             if task := self.tasks.get(number):
                 task.cancel()
@@ -171,8 +173,6 @@ class _Caller(FrameProtocol):
         except Exception as error:
             log.exception("a direct call failed")
             self.send(Kind.FAULT, number, _tell(error))
-        finally:
-            del self.tasks[number]
 
 
 def _tell(error: Exception) -> bytes:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from serve_app.core.identity import make_uuid
 from serve_app.core.keys import KeyRecord, KeysFound
+from serve_app.core.making import maker_of
 from serve_app.core.memory import Chunk, EmbeddedMemory, Memory, Scope
 from serve_app.core.principal import Principal
 from serve_app.core.profiles import FusionWeights
@@ -32,12 +33,20 @@ PLAIN = (
     *(KeyRecord, KeysFound, Principal),
     *(RateLimit, Settlement, TokenGrant, TokenRequest),
 )
-"""Frozen dataclasses with slots: rebuilt by their constructor, from their fields in order."""
+"""Frozen dataclasses with slots: rebuilt from their fields in order, without their checks."""
 
 
-def _reduce_plain(kind: type[Any]) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
-    fields = attrgetter(*kind.__slots__)
-    return lambda value: (kind, fields(value))
+def _reduce_plain(kind: type[Any]) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
+    fields, maker = attrgetter(*kind.__slots__), _name_maker(kind)
+    return lambda value: (maker, fields(value))
+
+
+def _name_maker(kind: type[Any]) -> Callable[..., Any]:
+    """The maker of a noun, under a name of this module by which pickle finds it."""
+    maker: Any = maker_of(kind)
+    maker.__module__, maker.__qualname__ = __name__, f"make_{kind.__name__}"
+    globals()[maker.__qualname__] = maker
+    return maker
 
 
 def _reduce_uuid(value: UUID) -> tuple[Callable[[int], UUID], tuple[int]]:

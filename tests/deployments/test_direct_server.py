@@ -9,6 +9,7 @@ import pytest
 
 from deployments import direct_server
 from deployments.direct_connection import DirectConnection, RemoteFault
+from deployments.direct_server import pack_call
 from deployments.frames import HEAD, Kind
 from deployments.remote_errors import ReplicaLost
 from serve_app.core.errors import NotFound
@@ -80,6 +81,17 @@ async def test_who_leaves_takes_the_work_along() -> None:
         call.cancel()
         await replica.cancelled.wait()
         assert connection.in_flight == 0
+
+
+async def test_a_call_that_is_given_up_before_it_begins_leaves_nothing_behind() -> None:
+    async with connected() as (replica, connection):
+        body = pack_call("wait", ())
+        assert connection._transport is not None
+        connection._transport.write(
+            HEAD.pack(len(body), 7, Kind.CALL) + body + HEAD.pack(0, 7, Kind.CANCEL)
+        )
+        assert await connection.call("echo", (b"next",)) == b"next"
+        await until(lambda: replica.direct_calls_in_flight == 0)
 
 
 async def test_a_lost_replica_loses_its_calls_and_no_more() -> None:
