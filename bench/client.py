@@ -215,7 +215,11 @@ class _OpenLoop(_Loop):
 
     def _dispatch(self) -> None:
         while self._due and self._idle:
-            self._post(self._idle.pop(), self._due.popleft())
+            connection = self._idle.pop()
+            if connection.is_usable:
+                self._post(connection, self._due.popleft())
+            else:  # closed by the server while nothing was asked of it
+                self._connections.discard(connection)
         room = OPEN_LOOP_CONNECTIONS - len(self._connections) - self._opening
         if len(self._due) > self._opening and room > 0:
             self._opening += 1

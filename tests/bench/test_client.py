@@ -22,8 +22,15 @@ def posts(seed: int) -> Iterator[Request]:
 class Server:
     """Answers as its test wants; counts connections and what it read."""
 
-    def __init__(self, answer: bytes, delay: float = 0.0, answers_each: int | None = None) -> None:
+    def __init__(
+        self,
+        answer: bytes,
+        delay: float = 0.0,
+        answers_each: int | None = None,
+        patience: float | None = None,
+    ) -> None:
         self.answer, self.delay, self.answers_each = answer, delay, answers_each
+        self.patience = patience
         self.connections = 0
         self.most = 0
         self.heads: list[bytes] = []
@@ -35,7 +42,8 @@ class Server:
         answered = 0
         try:
             while answered != self.answers_each:
-                head = await reader.readuntil(b"\r\n\r\n")
+                async with asyncio.timeout(self.patience):
+                    head = await reader.readuntil(b"\r\n\r\n")
                 self.heads.append(head)
                 if b"Content-Length: " in head:
                     length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
@@ -43,7 +51,7 @@ class Server:
                 await asyncio.sleep(self.delay)
                 writer.write(self.answer)
                 answered += 1
-        except (asyncio.IncompleteReadError, ConnectionResetError):
+        except (asyncio.IncompleteReadError, ConnectionResetError, TimeoutError):
             pass
         finally:
             self.connections -= 1
@@ -107,6 +115,12 @@ async def test_an_open_loop_keeps_its_rate_and_counts_the_wait_of_a_slow_server(
     assert measured.count == 200
     assert server.most > 64
     assert measured.latencies.min() >= 0.3
+
+
+async def test_an_open_loop_asks_nothing_of_connections_that_were_closed_meanwhile() -> None:
+    async with listen(Server(OK, patience=0.05)) as url:
+        measured = await run(Load(url, gets, 0.8, rate=5))
+        assert set(measured.statuses.tolist()) == {200}
 
 
 def test_a_load_runs_in_a_process_of_its_own() -> None:
