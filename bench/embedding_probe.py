@@ -15,6 +15,7 @@ from deployments.direct_handle import DirectHandle
 from deployments.embedding import Embedding
 from deployments.handles import RemoteEmbedder
 from serve_app.core.errors import FleetmemError
+from serve_app.settings import load_settings
 
 TIMEOUT_SECONDS = 300.0
 
@@ -36,15 +37,20 @@ def count_chunks(outcomes: Sequence[Any]) -> int:
     return sum(map(len, outcomes))
 
 
+def open_embedder(embedding: DeploymentHandle[Any]) -> RemoteEmbedder:
+    """As the product's ingress has it, but for caches and metrics."""
+    meter = NoMeter()
+    handle = DirectHandle(embedding, "Embedding", meter)
+    return RemoteEmbedder(handle, load_settings(None).stored_model, meter, TIMEOUT_SECONDS)
+
+
 @serve.deployment(name="Ingress", max_ongoing_requests=4)
 @serve.ingress(api)
 class Probe:
     """Sends lists as the product's ingress does: in parts, a bounded number of them at a time."""
 
     def __init__(self, embedding: DeploymentHandle[Any]) -> None:
-        meter = NoMeter()
-        handle = DirectHandle(embedding, "Embedding", meter)
-        self._embedder = RemoteEmbedder(handle, "any", meter, TIMEOUT_SECONDS)
+        self._embedder = open_embedder(embedding)
 
     @api.post("/measure")
     async def measure(self, body: Texts) -> dict[str, float]:

@@ -6,7 +6,9 @@ Both take turns, with fresh contents each time, and both are loaded until they h
 """
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -29,6 +31,7 @@ from bench.workload import AGENTS, BATCH, USERS
 TARGET_SHARE = 0.8
 REQUEST_SECONDS = 300.0
 FIRST_SEED = 200
+SEEDS_APART = 10_000
 WARM_UP_SECONDS = 25.0
 """Embedding is scaled out within 12 seconds of load, and its new replica must have warmed up."""
 
@@ -60,12 +63,13 @@ def main(
     sizes: dict[str, float] = {}
     with open_client() as client:
         for number in range(rounds):
+            seed = FIRST_SEED + 2 * number
             with open_service(None, **settings) as service:
-                writing = measure_writes(service, client, seconds, FIRST_SEED + 2 * number, callers)
+                writing = measure_writes(service, client, seconds, seed, callers)
                 if service.database_url is not None:
                     sizes = measure_bytes_each(service.database_url)
             with open_application("bench.scaled_probe", **settings) as probe:
-                embedding = measure_embedding(probe, seconds, FIRST_SEED + 2 * number + 1)
+                embedding = measure_embedding(probe, seconds, seed + 1, callers)
             share = writing["writes/s"] / embedding["embeddings/s"]
             rows.append({"round": number + 1, **writing, **embedding, "share": round(share, 3)})
             say(f"round {number + 1}: {share:.0%} of the embedding rate")
@@ -99,22 +103,29 @@ def measure_writes(
     }
 
 
-def measure_embedding(probe: Service, seconds: float, seed: int) -> Result:
+def measure_embedding(probe: Service, seconds: float, seed: int, callers: int) -> Result:
     """Texts per second of the deployment alone, on contents like those that were written."""
-    contents = memories(seed)
     with httpx.Client(base_url=probe.url, timeout=REQUEST_SECONDS) as client:
+        contents = [memories(seed + SEEDS_APART * number) for number in range(callers)]
         _embed(client, contents, WARM_UP_SECONDS)
         rate = _embed(client, contents, seconds)
     return {"embeddings/s": round(rate, 1)}
 
 
-def _embed(client: httpx.Client, contents: Iterator[str], seconds: float) -> float:
-    """Texts per second, in calls of a batch's size, one after the other."""
-    texts, elapsed = 0, 0.0
-    while elapsed < seconds:
-        elapsed += ask_deployment(client, list(islice(contents, BATCH)))
-        texts += BATCH
-    return texts / elapsed
+def _embed(client: httpx.Client, contents: Sequence[Iterator[str]], seconds: float) -> float:
+    """Texts per second, in lists of a batch's size, as many at a time as the service gets."""
+    started = time.perf_counter()
+
+    def ask(mine: Iterator[str]) -> int:
+        texts = 0
+        while time.perf_counter() - started < seconds:
+            ask_deployment(client, list(islice(mine, BATCH)))
+            texts += BATCH
+        return texts
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        texts = sum(pool.map(ask, contents))
+    return texts / (time.perf_counter() - started)
 
 
 def count_memories(url: str) -> int:
