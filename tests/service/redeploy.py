@@ -1,4 +1,4 @@
-"""Replace every replica of a running service: `python -m tests.service.redeploy RUN_DIRECTORY`.
+"""Replace every replica of a running service: `python -m tests.service.redeploy ADDRESS`.
 
 To be run in the environment of the service's own Ray.
 """
@@ -28,6 +28,7 @@ def redeploy() -> None:
 
 
 if __name__ == "__main__":
-    ray.init(address="auto", _temp_dir=sys.argv[1], log_to_driver=False)
+    # "auto" would take any Ray of this machine.
+    ray.init(address=sys.argv[1], log_to_driver=False)
     redeploy()
     ray.shutdown()

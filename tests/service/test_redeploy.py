@@ -1,6 +1,7 @@
 """Every replica is replaced under load: nobody is answered with an error, and nothing is lost."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests.service.running import (
 )
 from tests.service.writing import Writer, all_are_there, writes_go_on
 
+GCS_ADDRESS = re.compile(r"--gcs-address=(\S+)")
+
 DEPLOYMENTS = ("Ingress", "Embedding", "Retrieval")
 
 
@@ -32,17 +35,15 @@ def service() -> Iterator[RunningService]:
 
 
 def find_ray(service: RunningService) -> tuple[dict[str, str], str]:
-    """The environment and the run directory of the child that runs Ray."""
+    """The environment of the service's own Ray, and its address."""
     assert service.process is not None
-    [(pid, command)] = [
-        (pid, command)
-        for pid, command in descendants(service.process.pid).items()
-        if "deployments.local" in command
-    ]
+    family = descendants(service.process.pid)
+    [pid] = processes_named(service.process.pid, "deployments.local")
     entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
     environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
-    words = command.split()
-    return environment, words[words.index("--run-directory") + 1]
+    addresses = {match[1] for name in family.values() if (match := GCS_ADDRESS.search(name))}
+    [address] = addresses
+    return environment, address
 
 
 def replicas(service: RunningService) -> set[int]:
@@ -53,10 +54,10 @@ def replicas(service: RunningService) -> set[int]:
 
 def test_replicas_are_replaced_without_an_error(service: RunningService) -> None:
     before = replicas(service)
-    environment, directory = find_ray(service)
+    environment, address = find_ray(service)
     with Writer(service) as writer:
         writes_go_on(writer)
-        command = [sys.executable, "-m", "tests.service.redeploy", directory]
+        command = [sys.executable, "-m", "tests.service.redeploy", address]
         subprocess.run(command, env=os.environ | environment, check=True, timeout=90)
         wait_until(lambda: not before & replicas(service), 60)
         writes_go_on(writer)
