@@ -1,6 +1,7 @@
 """Frames of a connection between two replicas: a length, the number of a call, a kind, a body."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from enum import IntEnum
 from struct import Struct
 from typing import cast
@@ -25,16 +26,16 @@ class Kind(IntEnum):
     LEAVING = 7
 
 
-class FrameProtocol(asyncio.Protocol):
+class FrameProtocol(asyncio.Protocol, ABC):
     """One end of a connection; what comes is handed to `take` frame by frame."""
 
     def __init__(self) -> None:
         self._read = bytearray()
         self._transport: asyncio.Transport | None = None
 
+    @abstractmethod
     def take(self, kind: Kind, number: int, body: bytes) -> None:
         """Called with each frame, in order; raises ValueError at what nobody should send."""
-        raise NotImplementedError
 
     def longest_body(self) -> int:
         """Bytes that the next body may have."""

@@ -1,4 +1,5 @@
-"""Remote adapters of the ports: with once_handle.py and ranking_handle.py all `.remote(` there is.
+"""Remote adapters of the ports: with once_handle.py and ranking_handle.py all `.remote(` there is,
+but for direct_handle.py, which passes on what is not called directly.
 
 Every remote failure is translated here. Calls that may safely run twice are retried while their
 deadline lasts: reads, embeddings, and adding memories (an id is stored once).
