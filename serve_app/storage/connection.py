@@ -108,12 +108,15 @@ async def translated_errors() -> AsyncGenerator[None]:
         raise _unavailable() from error
 
 
-class acquired:  # noqa: N801  # reads as `async with acquired(pool) as connection`
-    """A connection of the pool for one statement; errors are translated.
+def acquired(pool: Pool) -> "_Acquired":
+    """A connection of the pool for one statement, within `async with`; errors are translated.
 
     Waits ten seconds at most while all of them work, then raises DatabaseUnavailable.
     """
+    return _Acquired(pool)
 
+
+class _Acquired:
     # A class, since two nested generators cost a search a tenth of its time in this process.
     __slots__ = ("_connection", "_pool")
 

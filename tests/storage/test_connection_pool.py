@@ -25,6 +25,14 @@ async def take(pool: ConnectionPool) -> asyncpg.Connection:
     return await pool.take(SECONDS)
 
 
+async def leave_two(pool: ConnectionPool) -> tuple[asyncpg.Connection, asyncpg.Connection]:
+    """Two connections that wait, in the order in which they were given back."""
+    first, second = await take(pool), await take(pool)
+    pool.give_back(first)
+    pool.give_back(second)
+    return first, second
+
+
 async def until(pool: ConnectionPool, usage: tuple[int, int]) -> None:
     async with asyncio.timeout(SECONDS):
         while pool.usage() != usage:  # noqa: ASYNC110  # it tells nobody
@@ -40,9 +48,7 @@ async def wait_for_one(pool: ConnectionPool) -> asyncio.Task[asyncpg.Connection]
 
 
 async def test_the_one_used_last_is_taken_first(pool: ConnectionPool) -> None:
-    first, second = await take(pool), await take(pool)
-    pool.give_back(first)
-    pool.give_back(second)
+    first, second = await leave_two(pool)
     assert pool.usage() == (0, 2)
     assert pool.take_idle() is second
     assert pool.take_idle() is first
@@ -177,9 +183,7 @@ async def test_what_nobody_needed_for_a_while_is_closed(
     pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.05)
-    first, second = await take(pool), await take(pool)
-    pool.give_back(first)
-    pool.give_back(second)
+    first, second = await leave_two(pool)
     await until(pool, (0, 1))
     assert first.is_closed()
     assert pool.take_idle() is second, "the least stay"
@@ -190,9 +194,7 @@ async def test_one_that_is_needed_now_and_then_stays(
     pool: ConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "IDLE_SECONDS", 600.0)
-    first, second = await take(pool), await take(pool)
-    pool.give_back(first)
-    pool.give_back(second)
+    first, second = await leave_two(pool)
     assert pool.take_idle() is second
     assert pool.take_idle() is first
     pool.give_back(first)
