@@ -21,7 +21,7 @@ NICENESS = 5
     name="Embedding",
     max_ongoing_requests=64,
     autoscaling_config=EMBEDDING_SCALING,
-    ray_actor_options={"num_cpus": 0.5, "memory": 300 * 2**20},
+    ray_actor_options={"num_cpus": 0.5, "memory": 450 * 2**20},
     graceful_shutdown_timeout_s=5,
     health_check_period_s=5,
 )

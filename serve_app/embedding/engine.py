@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
 from serve_app.core.errors import ModelUnavailable
-from serve_app.embedding.cores import count_usable_cores
+from serve_app.embedding.cores import count_running_threads, count_usable_cores
 from serve_app.embedding.fastembed_models import load
+from serve_app.embedding.lone_session import open_lone_session
 from serve_app.embedding.registry import ModelSpec
-from serve_app.embedding.verification import verify_model
+from serve_app.embedding.verification import MODEL_FILE, verify_model
 
 TokenIds = NDArray[np.int64]
 """The tokens of one text with [CLS] and [SEP], shape (tokens,), int64."""
@@ -26,13 +28,22 @@ WARM_UP_SHAPES = ((1, 8), (8, 32))
 class Engine:
     """Loads a prepared model on the processor; `run` is to be called from one thread at a time.
 
-    Raises ModelUnavailable when the files are not what was prepared.
+    0 `threads` are all usable cores. A text that comes alone has `lone_threads` where so many cores
+    idle. Raises ModelUnavailable when the files are not what was prepared.
     """
 
-    def __init__(self, spec: ModelSpec, directory: Path, threads: int) -> None:
+    def __init__(
+        self, spec: ModelSpec, directory: Path, threads: int, lone_threads: int = 1
+    ) -> None:
         folder = verify_model(spec, directory)
         self.spec = spec
-        self._session, self.tokenizer = load(folder, spec, threads or count_usable_cores())
+        cores = count_usable_cores()
+        threads, lone_threads = threads or cores, min(lone_threads, cores)
+        self._session, self.tokenizer = load(folder, spec, threads)
+        self._lone: InferenceSession | None = None
+        if lone_threads > threads:
+            self._lone = open_lone_session(folder / MODEL_FILE, lone_threads)
+        self._most_running = 1 + cores - lone_threads
         _clear_limits(self.tokenizer)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
 
@@ -62,10 +73,16 @@ class Engine:
             mask[row, : len(ids)] = 1
         arrays = {"input_ids": padded, "attention_mask": mask}
         feed = {name: arrays.get(name, np.zeros_like(padded)) for name in self._inputs}
-        vectors = np.asarray(self._session.run(None, feed)[0], np.float32)
+        vectors = np.asarray(self._pick_session(len(token_ids)).run(None, feed)[0], np.float32)
         if not np.isfinite(vectors).all():
             raise ArithmeticError(f"{self.spec.name} gave a number that is not finite")
         return vectors
+
+    def _pick_session(self, texts: int) -> InferenceSession:
+        """The one with more threads for a single text while cores idle: on busy ones they wait."""
+        if self._lone and texts == 1 and 1 <= count_running_threads() <= self._most_running:
+            return self._lone
+        return self._session
 
 
 def _clear_limits(tokenizer: Tokenizer) -> None:

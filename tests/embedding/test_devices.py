@@ -5,6 +5,7 @@ from onnxruntime import get_available_providers
 
 from serve_app.core.errors import ConfigurationError
 from serve_app.embedding import devices
+from serve_app.embedding import engine as engine_module
 from serve_app.embedding.devices import open_engine, prepare_for_device
 from serve_app.embedding.engine import Engine
 from serve_app.embedding.half_preparation import verify_half
@@ -19,6 +20,16 @@ def settings_for(device, directory):
 
 def test_a_processor_gets_the_engine_of_processors(model_directory):
     assert isinstance(open_engine(settings_for("cpu", model_directory)), Engine)
+
+
+@pytest.mark.parametrize(("precision", "sessions"), [("fp32", 2), ("int8", 1)])
+def test_only_fp32_has_more_threads_for_a_lone_text(
+    int8_engine, model_directory, monkeypatch, precision, sessions
+):
+    monkeypatch.setattr(engine_module, "count_usable_cores", lambda: 2)
+    monkeypatch.setattr(engine_module, "count_running_threads", lambda: 1)
+    engine = open_engine(Settings(embedding_precision=precision, model_directory=model_directory))
+    assert len({id(engine._pick_session(texts)) for texts in (1, 2)}) == sessions
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in get_available_providers(), reason="CUDA is here")

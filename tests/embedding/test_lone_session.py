@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from serve_app.embedding import engine as engine_module
+from serve_app.embedding.engine import Engine
+from serve_app.embedding.lone_session import open_lone_session
+from serve_app.embedding.registry import MINILM, MINILM_INT8
+from serve_app.embedding.verification import MODEL_FILE, model_folder
+
+TEXT = np.array([101, 2129, 2172, 2515, 1996, 9333, 3465, 1029, 102])
+
+
+@pytest.mark.parametrize("spec", [MINILM, MINILM_INT8])
+@pytest.mark.parametrize("tokens", [1, 9, 33, 256])
+def test_gives_the_numbers_of_one_thread(engine, int8_engine, model_directory, spec, tokens):
+    lone = open_lone_session(model_folder(spec, model_directory) / MODEL_FILE, 2)
+    ids = np.resize(TEXT, (1, tokens))
+    (vectors,) = lone.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    usual = {MINILM: engine, MINILM_INT8: int8_engine}[spec]
+    np.testing.assert_array_equal(vectors, usual.run([ids[0]]))
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(engine_module, "count_usable_cores", lambda: 2)
+
+
+@pytest.mark.parametrize(
+    ("texts", "running", "threads"), [(1, 1, 2), (1, 2, 1), (1, 0, 1), (2, 1, 1)]
+)
+def test_more_threads_are_for_one_text_on_idle_cores(
+    model_directory, monkeypatch, two_cores, texts, running, threads
+):
+    monkeypatch.setattr(engine_module, "count_running_threads", lambda: running)
+    engine = Engine(MINILM, model_directory, threads=1, lone_threads=4)
+    session = engine._pick_session(texts)
+    assert session.get_session_options().intra_op_num_threads == threads
+    np.testing.assert_array_equal(engine.run([TEXT] * texts)[0], engine.run([TEXT, TEXT])[0])
+
+
+@pytest.mark.parametrize(("threads", "lone_threads"), [(1, 1), (2, 2), (0, 2)])
+def test_no_second_session_without_more_threads(
+    model_directory, two_cores, monkeypatch, threads, lone_threads
+):
+    monkeypatch.setattr(engine_module, "count_running_threads", lambda: 1)
+    engine = Engine(MINILM, model_directory, threads, lone_threads)
+    assert engine._pick_session(1) is engine._pick_session(2)
