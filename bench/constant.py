@@ -11,7 +11,6 @@ belong to.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from ray import serve
@@ -23,10 +22,10 @@ from deployments.retrieval import Retrieval
 from deployments.schedule import Schedule
 from serve_app.core.errors import Unavailable
 from serve_app.core.keys import KeysFound
-from serve_app.core.memory import EmbeddedMemory, Kind, Memory, Scope, Vector
-from serve_app.core.ranking import Candidate
+from serve_app.core.memory import EmbeddedMemory, Memory, Vector
 from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
+from serve_app.storage.rows import FoundRow
 
 DIMENSION, HITS = 384, 5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,19 +72,14 @@ class ConstantModels:
 
 
 class ConstantMemories:
-    """Answers as storage does, with the same candidates for all."""
+    """Answers as storage does, with the same rows for all."""
 
     def __init__(self) -> None:
-        scope = Scope(1, "agent", "user")
-        content = "What an agent has learnt about a user, in a sentence."
-        self._candidates = [
-            Candidate(_remember(number, scope, content), 0.5, (0, len(content)))
-            for number in range(HITS)
-        ]
+        self._rows = [_remember(number) for number in range(HITS)]
 
-    async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
-        """The same candidates for each search."""
-        return [self._candidates for _ in searches]
+    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
+        """The same rows for each search."""
+        return [self._rows for _ in searches]
 
     async def add(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | Unavailable]:
         """Refuse: only searches are measured here."""
@@ -154,5 +148,7 @@ def build_app(arguments: object) -> Application:
     return Ingress.bind(None, *bound, NoMaintenance.bind())
 
 
-def _remember(number: int, scope: Scope, content: str) -> Memory:
-    return Memory(UUID(int=number + 1), scope, content, Kind.EPISODIC, 0.5, NOW, NOW, NOW)
+def _remember(number: int) -> FoundRow:
+    content = "What an agent has learnt about a user, in a sentence."
+    id_, times = (number + 1).to_bytes(16), (NOW, NOW, NOW)
+    return 0.5, 0, len(content), id_, content, "episodic", 0.5, *times, "active", (), None, 1, ""

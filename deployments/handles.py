@@ -33,6 +33,7 @@ from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
+from serve_app.storage.rows import to_candidates
 from serve_app.telemetry import Meter
 
 T = TypeVar("T")
@@ -175,7 +176,10 @@ class RemoteMemories:
     async def _search(
         self, searches: Sequence[VectorSearch]
     ) -> list[list[Candidate] | FleetmemError]:
-        return await exchange(self._handle.search, searches, self._timeout)
+        found = await exchange(self._handle.search, searches, self._timeout)
+        return [
+            to_candidates(rows, search.scope) for rows, search in zip(found, searches, strict=True)
+        ]
 
     async def _recall(self, searches: Sequence[FusedSearch]) -> list[list[Hit] | FleetmemError]:
         return await exchange(self._handle.recall, searches, self._timeout)

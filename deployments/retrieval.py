@@ -11,7 +11,7 @@ from deployments.metrics import RayMeter
 from deployments.ranking_methods import RankingMethods
 from deployments.scaling import CALLS_IN_FLIGHT, RETRIEVAL_SCALING
 from deployments.schedule import Schedule
-from deployments.wire import pack, unpack
+from deployments.wire import pack, pack_plain, unpack
 from serve_app.core.memory import (
     Chunk,
     EmbeddedMemory,
@@ -71,9 +71,9 @@ class Retrieval(DirectMethods, KeyMethods, RankingMethods):
         self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)
 
     async def search(self, packed: bytes) -> bytes:
-        """VectorSearches, answered with the candidates of each: one statement for all."""
+        """VectorSearches, answered with the rows of each, which the caller makes candidates of."""
         searches: list[VectorSearch] = unpack(packed)
-        return pack(list(await self._memories.search_many(searches)))
+        return pack_plain(await self._memories.search_rows(searches))
 
     async def recall(self, packed: bytes) -> bytes:
         """FusedSearches, answered with the hits of each: two statements for all."""

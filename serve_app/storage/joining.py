@@ -1,8 +1,9 @@
-"""Concurrent searches of one process join into few statements."""
+"""Concurrent searches of one process join into few statements, and a long list is cut into some."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from math import ceil
 from typing import Generic, TypeAlias, TypeVar
 
@@ -13,7 +14,9 @@ Call: TypeAlias = tuple[Sequence[Search], asyncio.Future[list[Found]]]
 STATEMENTS = 4
 """At once: more only take turns on the cores of a server, and each costs a round trip."""
 SEARCHES = 64
-"""Of one statement, unless a single call brings more: it runs on one core of the server."""
+"""Of one statement: it runs on one core of the server."""
+WORTH_A_STATEMENT = 4
+"""A list is not cut into fewer: each statement costs about as much as a search."""
 
 
 class JoinedSearches(Generic[Search, Found]):
@@ -28,22 +31,28 @@ class JoinedSearches(Generic[Search, Found]):
         self._starting = False
 
     async def submit(self, searches: Sequence[Search]) -> list[Found]:
-        """What was found for each search, in order; raises what the statement raises.
+        """What was found for each search, in order; raises what a statement raises.
 
-        Leaves at once while nothing is out. A caller that is cancelled while it waits is not sent;
-        the others go on.
+        A short list leaves at once while nothing is out. A caller that is cancelled while it waits
+        is not sent; the others go on.
         """
         self._asked += len(searches)
         try:
-            if not self._out and not self._waiting:
+            if not self._out and not self._waiting and len(searches) <= WORTH_A_STATEMENT:
                 self._out += 1
                 return await self._send(searches)
-            answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
-            self._waiting.append((searches, answer))
-            self._start_soon()
-            return await answer
+            size = max(WORTH_A_STATEMENT, self._share())
+            starts = range(0, len(searches), size)
+            parts = [self._queue(searches[start : start + size]) for start in starts]
+            return list(chain.from_iterable(await asyncio.gather(*parts)))
         finally:
             self._asked -= len(searches)
+
+    def _queue(self, searches: Sequence[Search]) -> asyncio.Future[list[Found]]:
+        answer: asyncio.Future[list[Found]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((searches, answer))
+        self._start_soon()
+        return answer
 
     async def _send(self, searches: Sequence[Search]) -> list[Found]:
         try:
@@ -66,9 +75,13 @@ class JoinedSearches(Generic[Search, Found]):
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _share(self) -> int:
+        """A statement's share of all that is asked, so that none has most of it."""
+        return min(SEARCHES, ceil(self._asked / STATEMENTS))
+
     def _take_share(self) -> list[Call[Search, Found]]:
-        """The next statement: its share of all that is asked, so that none has most of it."""
-        share = min(SEARCHES, ceil(self._asked / STATEMENTS))
+        """What goes into the next statement."""
+        share = self._share()
         batch: list[Call[Search, Found]] = []
         size = 0
         while self._waiting and (not batch or size + len(self._waiting[0][0]) <= share):

@@ -36,10 +36,12 @@ from serve_app.storage.joining import JoinedSearches
 from serve_app.storage.pools import PostgresPools
 from serve_app.storage.queries import query
 from serve_app.storage.rows import (
+    FoundRow,
     changed_columns,
     chunk_columns,
     search_columns,
     to_candidates,
+    to_found_rows,
     to_memory,
     to_version,
 )
@@ -66,13 +68,20 @@ class PostgresMemories:
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """See ports.Memories."""
-        [candidates] = await self.search_many([search])
-        return candidates
+        [rows] = await self.search_rows([search])
+        return to_candidates(rows, search.scope)
 
     async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
-        """The candidates of each search, in order, in one statement and one round trip.
+        """The candidates of each search, in order, as `search_rows` finds them."""
+        found = await self.search_rows(searches)
+        return [
+            to_candidates(rows, search.scope) for rows, search in zip(found, searches, strict=True)
+        ]
 
-        Under load, concurrent calls share their statements.
+    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
+        """The rows of each search, in order, in one round trip.
+
+        Under load, concurrent calls share their statements, and a long list takes several.
         """
         return await self._joined.submit(searches)
 
@@ -177,7 +186,7 @@ class PostgresMemories:
                 return [refusal]
         return [outcome for memory in memories for outcome in await self._add([memory])]
 
-    async def _search(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
+    async def _search(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
         model = searches[0].model if searches else ""
         if any(search.model != model for search in searches):
             return [found for search in searches for found in await self._search([search])]
@@ -186,7 +195,7 @@ class PostgresMemories:
             rows = await connection.fetch(
                 query("search_memories"), *columns, self._exact_rows, model
             )
-        return to_candidates(rows, searches)
+        return to_found_rows(rows, len(searches))
 
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self.scope_ids.of([embedded.memory.scope for embedded in memories])

@@ -14,7 +14,7 @@ from deployments.handles import QUERIES, RemoteEmbedder, RemoteKeys, RemoteMemor
 from deployments.key_methods import KeyMethods
 from deployments.once_handle import RemoteOnce
 from deployments.parts import DOCUMENTS_PER_CALL, PARTS
-from deployments.wire import pack, unpack
+from deployments.wire import pack, pack_plain, unpack
 from serve_app.asgi import create_asgi_app
 from serve_app.core.errors import EmbeddingUnavailable, FleetmemError, Overloaded, Unavailable
 from serve_app.core.writing import IdempotencyKey, Written
@@ -28,6 +28,7 @@ from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.once_contract import KEY, OnceContract
 from tests.contracts.samples import embed, sample
 from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.found_rows import found_row
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
@@ -67,7 +68,8 @@ class StubHandle:
 
 def handle_of(memories: InMemoryMemories) -> Any:
     async def search(packed: bytes) -> bytes:
-        return pack([await memories.search(one) for one in unpack(packed)])
+        found = [await memories.search(one) for one in unpack(packed)]
+        return pack_plain([list(map(found_row, candidates)) for candidates in found])
 
     async def add(packed: bytes) -> bytes:
         return pack(await memories.add(unpack(packed)))

@@ -5,7 +5,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from deployments.wire import PLAIN, pack, unpack
+from deployments.wire import PLAIN, pack, pack_plain, unpack
 from serve_app.core.errors import EmbeddingUnavailable, Overloaded
 from serve_app.core.memory import Chunk, EmbeddedMemory, Kind, Memory, Scope, Status
 from serve_app.core.ranking import Candidate, RankingPolicy
@@ -34,15 +34,27 @@ def test_nouns_come_back_equal():
 
 def test_vectors_come_back_bit_by_bit():
     vector = np.arange(4, dtype=np.float32)
-    search = VectorSearch(MEMORY.scope, vector, 5, RankingPolicy(), NOW, Kind.EPISODIC)
     embedded = EmbeddedMemory(MEMORY, (Chunk(0, 3, vector),), "model")
-    back, again = unpack(pack([search, embedded]))
+    [back] = unpack(pack([embedded]))
+    assert back.chunks[0].vector.dtype == np.float32
+    assert back.chunks[0].vector.tobytes() == vector.tobytes()
+    assert (back.memory, back.model) == (MEMORY, "model")
+
+
+@pytest.mark.parametrize("kind", [None, Kind.EPISODIC])
+def test_a_search_comes_back_with_all_its_fields(kind):
+    vector, policy = np.arange(4, dtype=np.float32), RankingPolicy(0.5, 0.25, 0.25, 7.0)
+    search = VectorSearch(MEMORY.scope, vector, 5, policy, NOW, kind, "model")
+    [back] = unpack(pack([search]))
     assert back.vector.dtype == np.float32
-    assert back.vector.tobytes() == again.chunks[0].vector.tobytes() == vector.tobytes()
-    assert (back.scope, back.top_k, back.policy, back.now, back.kind) == (
-        (search.scope, search.top_k, search.policy, search.now, search.kind)
-    )
-    assert (again.memory, again.model) == (MEMORY, "model")
+    for field in fields(VectorSearch):
+        ours, theirs = getattr(search, field.name), getattr(back, field.name)
+        assert np.array_equal(ours, theirs) if field.name == "vector" else ours == theirs
+
+
+def test_plain_values_come_back_equal():
+    rows = [[(0.5, 0, 9, MEMORY.id.bytes, "Ünïcode", NOW, (), None)], []]
+    assert unpack(pack_plain(rows)) == rows
 
 
 def test_errors_come_back_with_what_they_say():

@@ -8,7 +8,7 @@ from serve_app.core.errors import DatabaseUnavailable
 from serve_app.core.memory import Scope
 from serve_app.core.ranking import RankingPolicy
 from serve_app.core.search import VectorSearch
-from serve_app.storage.joining import SEARCHES, STATEMENTS, JoinedSearches
+from serve_app.storage.joining import SEARCHES, STATEMENTS, WORTH_A_STATEMENT, JoinedSearches
 from tests.storage.corpus import NOW
 
 Joined = JoinedSearches[VectorSearch, list[None]]
@@ -113,9 +113,43 @@ async def test_a_statement_is_bounded() -> None:
     calls = [[1] * (SEARCHES - 1), [2, 2], [3] * (4 * SEARCHES), [4]]
     tasks = await submit(joined, calls)
     database.let_all_go()
-    await asyncio.gather(*first, *tasks)
+    answers = await asyncio.gather(*first, *tasks)
+    assert [[len(found) for found in answer] for answer in answers[STATEMENTS:]] == calls
     sizes = [len(each) for each in database.statements[STATEMENTS:]]
-    assert sizes == [SEARCHES - 1, 2, 4 * SEARCHES, 1]
+    assert max(sizes) <= SEARCHES
+
+
+@pytest.mark.parametrize(
+    ("length", "sizes"),
+    [
+        (1, [1]),
+        (WORTH_A_STATEMENT, [WORTH_A_STATEMENT]),
+        (9, [4, 4, 1]),
+        (64, [16, 16, 16, 16]),
+        (2 * STATEMENTS * SEARCHES, [SEARCHES] * STATEMENTS),
+    ],
+)
+async def test_a_long_list_is_shared_among_the_cores_of_the_server(
+    length: int, sizes: list[int]
+) -> None:
+    database = Database()
+    numbers = list(range(length))
+    [task] = await submit(JoinedSearches(database.run), [numbers])
+    assert [len(statement) for statement in database.statements] == sizes
+    database.let_all_go()
+    assert [len(found) for found in await task] == numbers
+
+
+async def test_a_list_whose_caller_leaves_asks_no_more() -> None:
+    database = Database()
+    joined = JoinedSearches(database.run)
+    [task] = await submit(joined, [[1] * (2 * STATEMENTS * SEARCHES)])
+    task.cancel()
+    await settle()
+    assert len(database.statements) == STATEMENTS
+    database.let_all_go()
+    assert [len(found) for found in await joined.submit([search(3)])] == [3]
+    assert database.statements[STATEMENTS:] == [[3]]
 
 
 async def test_an_error_reaches_all_who_shared_it_and_nobody_after() -> None:

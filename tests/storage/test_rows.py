@@ -1,0 +1,65 @@
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from asyncpg.pgproto import pgproto
+
+from serve_app.core.memory import Kind, Memory, Scope, Status
+from serve_app.core.ranking import Candidate
+from serve_app.storage.rows import to_candidates, to_found_rows
+from tests.fakes.found_rows import found_row
+
+SCOPE = Scope(7, "agent", "user")
+MADE = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+MEMORY = Memory(uuid4(), SCOPE, "Ünïcode", Kind.SEMANTIC, 0.25, MADE, MADE, MADE)
+LATER = replace(
+    MEMORY,
+    id=uuid4(),
+    occurred_at=MADE - timedelta(days=3),
+    updated_at=MADE + timedelta(seconds=1),
+    status=Status.ARCHIVED,
+    sources=(uuid4(), uuid4()),
+    superseded_by=uuid4(),
+    version=3,
+    session_id="morning",
+)
+
+
+def driver_id(value: UUID) -> pgproto.UUID:
+    return pgproto.UUID(str(value))
+
+
+def record(number: int, memory: Memory) -> tuple[object, ...]:
+    """A row of search_memories.sql as the driver gives it."""
+    columns = {
+        field.name: getattr(memory, field.name) for field in fields(Memory) if field.name != "scope"
+    }
+    columns["id"] = driver_id(memory.id)
+    columns["sources"] = [driver_id(source) for source in memory.sources]
+    columns["superseded_by"] = memory.superseded_by and driver_id(memory.superseded_by)
+    columns["session_id"] = memory.session_id or ""
+    order = (
+        *("id", "content", "kind", "importance", "created_at", "occurred_at", "updated_at"),
+        *("status", "sources", "superseded_by", "version", "session_id"),
+    )
+    return (number, 0.5, 1, 2, *(columns[name] for name in order))
+
+
+@pytest.mark.parametrize("memory", [MEMORY, LATER])
+def test_a_row_becomes_the_candidate_that_it_holds(memory: Memory) -> None:
+    [rows] = to_found_rows([record(1, memory)], 1)
+    [candidate] = to_candidates(rows, SCOPE)
+    assert candidate == Candidate(memory, 0.5, (1, 2))
+    assert to_candidates([found_row(candidate)], SCOPE) == [candidate], "the fakes' row"
+    assert type(candidate.memory.id) is UUID
+
+
+def test_rows_go_to_their_searches_in_order() -> None:
+    records = [record(1, MEMORY), record(1, LATER), record(3, MEMORY)]
+    found = [to_candidates(rows, SCOPE) for rows in to_found_rows(records, 3)]
+    assert [[hit.memory for hit in hits] for hits in found] == [
+        [MEMORY, LATER],
+        [],
+        [MEMORY],
+    ]
