@@ -1,6 +1,7 @@
 """One loaded model: token ids in, unit vectors out. Knows nothing of queues or event loops."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ class Engine:
 
         Raises ModelUnavailable when what comes out is not unit vectors of the right dimension.
         """
-        for texts, tokens in WARM_UP_SHAPES:
-            vectors = self.run([np.arange(100, 100 + tokens, dtype=np.int64)] * texts)
+        sessions = [self._session] if self._lone is None else [self._session, self._lone]
+        for session, (texts, tokens) in product(sessions, WARM_UP_SHAPES):
+            vectors = self._run(session, [np.arange(100, 100 + tokens, dtype=np.int64)] * texts)
             expected = (texts, self.spec.dimension)
             if vectors.shape != expected or not np.allclose(
                 np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3
@@ -65,6 +67,9 @@ class Engine:
 
         Raises what ONNX Runtime raises, and ArithmeticError when a number is not finite.
         """
+        return self._run(self._pick_session(len(token_ids)), token_ids)
+
+    def _run(self, session: InferenceSession, token_ids: Sequence[TokenIds]) -> Vectors:
         longest = max(len(ids) for ids in token_ids)
         padded = np.zeros((len(token_ids), longest), np.int64)
         mask = np.zeros_like(padded)
@@ -73,7 +78,7 @@ class Engine:
             mask[row, : len(ids)] = 1
         arrays = {"input_ids": padded, "attention_mask": mask}
         feed = {name: arrays.get(name, np.zeros_like(padded)) for name in self._inputs}
-        vectors = np.asarray(self._pick_session(len(token_ids)).run(None, feed)[0], np.float32)
+        vectors = np.asarray(session.run(None, feed)[0], np.float32)
         if not np.isfinite(vectors).all():
             raise ArithmeticError(f"{self.spec.name} gave a number that is not finite")
         return vectors

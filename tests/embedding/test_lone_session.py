@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,18 @@ def test_no_second_session_without_more_threads(
     monkeypatch.setattr(engine_module, "count_running_threads", lambda: 1)
     engine = Engine(MINILM, model_directory, threads, lone_threads)
     assert engine._pick_session(1) is engine._pick_session(2)
+
+
+def test_both_sessions_are_warmed_up(model_directory, two_cores, monkeypatch):
+    engine = Engine(MINILM, model_directory, threads=1, lone_threads=2)
+    ran = []
+    vectors = np.tile(np.eye(1, MINILM.dimension, dtype=np.float32), (8, 1))
+    for name in ("_session", "_lone"):
+        fake = SimpleNamespace(
+            run=lambda outputs, feed, name=name: (
+                ran.append(name) or [vectors[: len(feed["input_ids"])]]
+            )
+        )
+        monkeypatch.setattr(engine, name, fake)
+    engine.warm_up()
+    assert set(ran) == {"_session", "_lone"}
