@@ -151,4 +151,4 @@ def build_app(arguments: object) -> Application:
 def _remember(number: int) -> FoundRow:
     content = "What an agent has learnt about a user, in a sentence."
     id_, times = (number + 1).to_bytes(16), (NOW, NOW, NOW)
-    return 0.5, 0, len(content), id_, content, "episodic", 0.5, *times, "active", (), None, 1, ""
+    return 1, 0.5, 0, len(content), id_, content, "episodic", 0.5, *times, "active", (), None, 1, ""

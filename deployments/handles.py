@@ -33,7 +33,7 @@ from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
-from serve_app.storage.rows import to_candidates
+from serve_app.storage.rows import to_candidates, uuid_of_bytes
 from serve_app.telemetry import Meter
 
 T = TypeVar("T")
@@ -178,7 +178,8 @@ class RemoteMemories:
     ) -> list[list[Candidate] | FleetmemError]:
         found = await exchange(self._handle.search, searches, self._timeout)
         return [
-            to_candidates(rows, search.scope) for rows, search in zip(found, searches, strict=True)
+            to_candidates(rows, search.scope, uuid_of_bytes)
+            for rows, search in zip(found, searches, strict=True)
         ]
 
     async def _recall(self, searches: Sequence[FusedSearch]) -> list[list[Hit] | FleetmemError]:

@@ -40,10 +40,12 @@ from serve_app.storage.rows import (
     changed_columns,
     chunk_columns,
     search_columns,
+    split_rows,
     to_candidates,
-    to_found_rows,
     to_memory,
+    to_plain_rows,
     to_version,
+    uuid_of_driver,
 )
 from serve_app.storage.scopes import ScopeIds
 
@@ -68,22 +70,23 @@ class PostgresMemories:
 
     async def search(self, search: VectorSearch) -> list[Candidate]:
         """See ports.Memories."""
-        [rows] = await self.search_rows([search])
-        return to_candidates(rows, search.scope)
+        [candidates] = await self.search_many([search])
+        return candidates
 
     async def search_many(self, searches: Sequence[VectorSearch]) -> list[list[Candidate]]:
-        """The candidates of each search, in order, as `search_rows` finds them."""
-        found = await self.search_rows(searches)
-        return [
-            to_candidates(rows, search.scope) for rows, search in zip(found, searches, strict=True)
-        ]
-
-    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
-        """The rows of each search, in order, in one round trip.
+        """The candidates of each search, in order, in one round trip.
 
         Under load, concurrent calls share their statements, and a long list takes several.
         """
-        return await self._joined.submit(searches)
+        found = await self._joined.submit(searches)
+        return [
+            to_candidates(rows, search.scope, uuid_of_driver)
+            for rows, search in zip(found, searches, strict=True)
+        ]
+
+    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
+        """As `search_many`, in plain rows, of which others make candidates."""
+        return list(map(to_plain_rows, await self._joined.submit(searches)))
 
     async def recall(self, search: FusedSearch) -> list[Hit]:
         """See ports.Memories."""
@@ -195,7 +198,7 @@ class PostgresMemories:
             rows = await connection.fetch(
                 query("search_memories"), *columns, self._exact_rows, model
             )
-        return to_found_rows(rows, len(searches))
+        return split_rows(rows, len(searches))
 
     async def _insert(self, memories: Sequence[EmbeddedMemory]) -> list[Memory | FleetmemError]:
         scope_ids = await self.scope_ids.of([embedded.memory.scope for embedded in memories])

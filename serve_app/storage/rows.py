@@ -1,6 +1,6 @@
 """Rows become nouns, and nouns become columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +33,7 @@ _make_candidate = maker_of(Candidate)
 def to_memory(row: asyncpg.Record) -> Memory:
     """The memory of a row that has its columns and those of its scope."""
     return Memory(
-        id=_uuid(row["id"]),
+        id=uuid_of_driver(row["id"]),
         scope=Scope(row["tenant_id"], row["agent_id"], row["user_id"]),
         content=row["content"],
         kind=KINDS[row["kind"]],
@@ -42,8 +42,10 @@ def to_memory(row: asyncpg.Record) -> Memory:
         occurred_at=row["occurred_at"],
         updated_at=row["updated_at"],
         status=STATUSES[row["status"]],
-        sources=tuple(_uuid(source) for source in row["sources"]),
-        superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
+        sources=tuple(uuid_of_driver(source) for source in row["sources"]),
+        superseded_by=None
+        if row["superseded_by"] is None
+        else uuid_of_driver(row["superseded_by"]),
         version=row["version"],
         session_id=row["session_id"] or None,
     )
@@ -58,30 +60,40 @@ def to_version(row: asyncpg.Record) -> MemoryVersion:
         importance=row["importance"],
         occurred_at=row["occurred_at"],
         status=STATUSES[row["status"]],
-        superseded_by=None if row["superseded_by"] is None else _uuid(row["superseded_by"]),
+        superseded_by=None
+        if row["superseded_by"] is None
+        else uuid_of_driver(row["superseded_by"]),
         valid_from=row["valid_from"],
         valid_to=row["valid_to"],
     )
 
 
-FoundRow = tuple[Any, ...]
-"""Similarity, span start and end, and the columns of a memory, in plain values: ids are 16 bytes.
-
-They leave the process for a third of what candidates cost, which are made where they arrive.
-"""
+FoundRow = Sequence[Any]
+"""The columns of search_memories.sql: a driver's record, or a plain row."""
 
 
-def to_found_rows(rows: Sequence[asyncpg.Record], searches: int) -> list[list[FoundRow]]:
+def split_rows(rows: Sequence[FoundRow], searches: int) -> list[list[FoundRow]]:
     """What search_memories.sql found, by search, in order."""
     found: list[list[FoundRow]] = [[] for _ in range(searches)]
+    for row in rows:
+        found[row[0] - 1].append(row)
+    return found
+
+
+def to_plain_rows(rows: Sequence[FoundRow]) -> list[FoundRow]:
+    """Rows that leave the process for a third of what candidates cost: ids are 16 bytes.
+
+    Who gets them makes candidates of them.
+    """
+    plain: list[FoundRow] = []
     # By position, without keywords or calls: with ten rows a search, this loop and the next are
     # the dearest of the layer.
     for row in rows:
         number, similarity, start, end, id_, content, kind, weight, made, at, changed, *rest = row
         status, sources, superseded_by, version, session_id = rest
-        found[number - 1].append(
+        plain.append(
             (
-                *(similarity, start, end, id_.bytes, content, kind, weight, made),
+                *(number, similarity, start, end, id_.bytes, content, kind, weight, made),
                 # Mostly one moment, that need not be written three times.
                 made if at == made else at,
                 made if changed == made else changed,
@@ -92,16 +104,18 @@ def to_found_rows(rows: Sequence[asyncpg.Record], searches: int) -> list[list[Fo
                 session_id,
             )
         )
-    return found
+    return plain
 
 
-def to_candidates(rows: Sequence[FoundRow], scope: Scope) -> list[Candidate]:
-    """The candidates of a search in this scope, in order."""
+def to_candidates(
+    rows: Sequence[FoundRow], scope: Scope, to_uuid: Callable[[Any], UUID]
+) -> list[Candidate]:
+    """The candidates of a search in this scope, in order; `to_uuid` makes ids of what rows hold."""
     candidates: list[Candidate] = []
-    for similarity, start, end, id_, content, kind, weight, made, at, changed, *rest in rows:
+    for _, similarity, start, end, id_, content, kind, weight, made, at, changed, *rest in rows:
         status, sources, superseded_by, version, session_id = rest
         memory = _make_memory(
-            _uuid_of(id_),
+            to_uuid(id_),
             scope,
             content,
             KINDS[kind],
@@ -110,13 +124,23 @@ def to_candidates(rows: Sequence[FoundRow], scope: Scope) -> list[Candidate]:
             at,
             changed,
             STATUSES[status],
-            tuple(map(_uuid_of, sources)) if sources else (),
-            None if superseded_by is None else _uuid_of(superseded_by),
+            tuple(map(to_uuid, sources)) if sources else (),
+            None if superseded_by is None else to_uuid(superseded_by),
             version,
             session_id or None,
         )
         candidates.append(_make_candidate(memory, similarity, (start, end)))
     return candidates
+
+
+def uuid_of_bytes(value: bytes) -> UUID:
+    """The id of a plain row."""
+    return make_uuid(int.from_bytes(value))
+
+
+def uuid_of_driver(value: Any) -> UUID:
+    """The id of a record as a plain UUID: asyncpg's own class cannot leave the process."""
+    return make_uuid(value.int)
 
 
 def to_memory_of(columns: Sequence[Any], scope: Scope) -> Memory:
@@ -133,8 +157,8 @@ def to_memory_of(columns: Sequence[Any], scope: Scope) -> Memory:
         occurred_at,
         updated_at,
         STATUSES[status],
-        tuple(map(_uuid, sources)) if sources else (),
-        None if superseded_by is None else _uuid(superseded_by),
+        tuple(map(uuid_of_driver, sources)) if sources else (),
+        None if superseded_by is None else uuid_of_driver(superseded_by),
         version,
         session_id or None,
     )
@@ -214,12 +238,3 @@ def vector_columns(memories: Sequence[EmbeddedMemory]) -> list[list[Any]]:
         for column, part in zip(columns, own, strict=True):
             column += part
     return columns
-
-
-def _uuid(value: Any) -> UUID:
-    """A plain UUID: asyncpg's own class cannot leave the process."""
-    return make_uuid(value.int)
-
-
-def _uuid_of(value: bytes) -> UUID:
-    return make_uuid(int.from_bytes(value))

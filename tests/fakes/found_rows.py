@@ -5,10 +5,10 @@ from serve_app.storage.rows import FoundRow
 
 
 def found_row(candidate: Candidate) -> FoundRow:
-    """The row that to_candidates makes this candidate of."""
+    """The plain row that to_candidates makes this candidate of."""
     memory = candidate.memory
     return (
-        *(candidate.similarity, *candidate.span, memory.id.bytes, memory.content),
+        *(1, candidate.similarity, *candidate.span, memory.id.bytes, memory.content),
         *(memory.kind.value, memory.importance),
         *(memory.created_at, memory.occurred_at, memory.updated_at, memory.status.value),
         [source.bytes for source in memory.sources],

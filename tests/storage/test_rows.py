@@ -7,7 +7,13 @@ from asyncpg.pgproto import pgproto
 
 from serve_app.core.memory import Kind, Memory, Scope, Status
 from serve_app.core.ranking import Candidate
-from serve_app.storage.rows import to_candidates, to_found_rows
+from serve_app.storage.rows import (
+    split_rows,
+    to_candidates,
+    to_plain_rows,
+    uuid_of_bytes,
+    uuid_of_driver,
+)
 from tests.fakes.found_rows import found_row
 
 SCOPE = Scope(7, "agent", "user")
@@ -48,18 +54,15 @@ def record(number: int, memory: Memory) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("memory", [MEMORY, LATER])
 def test_a_row_becomes_the_candidate_that_it_holds(memory: Memory) -> None:
-    [rows] = to_found_rows([record(1, memory)], 1)
-    [candidate] = to_candidates(rows, SCOPE)
-    assert candidate == Candidate(memory, 0.5, (1, 2))
-    assert to_candidates([found_row(candidate)], SCOPE) == [candidate], "the fakes' row"
-    assert type(candidate.memory.id) is UUID
+    records = [record(1, memory)]
+    candidate = Candidate(memory, 0.5, (1, 2))
+    [here] = to_candidates(records, SCOPE, uuid_of_driver)
+    [elsewhere] = to_candidates(to_plain_rows(records), SCOPE, uuid_of_bytes)
+    [of_fakes] = to_candidates([found_row(candidate)], SCOPE, uuid_of_bytes)
+    assert here == elsewhere == of_fakes == candidate
+    assert type(here.memory.id) is type(elsewhere.memory.id) is UUID
 
 
 def test_rows_go_to_their_searches_in_order() -> None:
-    records = [record(1, MEMORY), record(1, LATER), record(3, MEMORY)]
-    found = [to_candidates(rows, SCOPE) for rows in to_found_rows(records, 3)]
-    assert [[hit.memory for hit in hits] for hits in found] == [
-        [MEMORY, LATER],
-        [],
-        [MEMORY],
-    ]
+    first, second, third = record(1, MEMORY), record(1, LATER), record(3, MEMORY)
+    assert split_rows([first, second, third], 3) == [[first, second], [], [third]]
