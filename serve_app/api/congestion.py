@@ -25,6 +25,9 @@ TRUSTED_SECONDS = 0.2
 BUSY = 64
 """Requests inside that keep every part at work; so many always get in."""
 
+AT_WORK = 32
+"""As many all the time, and what is answered tells what can be: four fifths of it or more."""
+
 UNKNOWN = 512
 """Requests inside that are too many as long as no rate is known."""
 
@@ -91,7 +94,7 @@ class Congestion:
         if seconds == inf:
             self._start_window(now)
             return
-        if self._fewest >= BUSY or self._exceeds_rate(seconds):
+        if self._fewest >= AT_WORK or self._exceeds_rate(seconds):
             kept = exp(-seconds / MEMORY_SECONDS)
             self._busy_seconds = kept * self._busy_seconds + seconds
             self._busy_answers = kept * self._busy_answers + self._left

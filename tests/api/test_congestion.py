@@ -121,6 +121,15 @@ def test_a_gap_in_an_overload_lets_no_crowd_in() -> None:
     assert service.p99_since(gap) < 0.5
 
 
+def test_a_flood_after_busy_times_lets_in_what_can_be_answered_in_time() -> None:
+    service = Service(rate=400)
+    # Never BUSY inside: each caller is away for a moment.
+    service.run_closed(5, callers=BUSY)
+    flood = service.now
+    service.run(2, offered=1600)
+    assert service.p99_since(flood) < 1.1 * BUDGET
+
+
 def test_five_hundred_callers_who_wait_their_turn_are_all_served() -> None:
     service = Service(rate=580)
     service.run_closed(20, callers=500)
