@@ -16,7 +16,7 @@ STATEMENTS = 4
 SEARCHES = 64
 """Of one statement: it runs on one core of the server."""
 WORTH_A_STATEMENT = 4
-"""A list is not cut into fewer: each statement costs about as much as a search."""
+"""A list is not cut into fewer: each statement has a cost of its own."""
 
 
 class JoinedSearches(Generic[Search, Found]):

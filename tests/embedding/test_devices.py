@@ -32,7 +32,10 @@ def test_only_fp32_has_more_threads_for_a_lone_text(
     assert len({id(engine._pick_session(texts)) for texts in (1, 2)}) == sessions
 
 
-@pytest.mark.skipif("CUDAExecutionProvider" in get_available_providers(), reason="CUDA is here")
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in get_available_providers(),
+    reason="this ONNX Runtime has CUDA, so nothing is to be refused",
+)
 def test_cuda_without_a_gpu_is_refused_with_what_to_do(model_directory):
     settings = settings_for("cuda", model_directory)
     with pytest.raises(ConfigurationError, match=r"scripts/install gpu.*embedding_device to cpu"):
