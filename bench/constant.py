@@ -23,9 +23,8 @@ from deployments.schedule import Schedule
 from serve_app.core.errors import Unavailable
 from serve_app.core.keys import KeysFound
 from serve_app.core.memory import EmbeddedMemory, Memory, Vector
-from serve_app.core.search import VectorSearch
 from serve_app.settings import load_settings
-from serve_app.storage.rows import FoundRow
+from serve_app.storage.rows import FoundRow, PlainSearch
 
 DIMENSION, HITS = 384, 5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,7 +76,7 @@ class ConstantMemories:
     def __init__(self) -> None:
         self._rows = [_remember(number) for number in range(HITS)]
 
-    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
+    async def search_rows(self, searches: Sequence[PlainSearch]) -> list[list[FoundRow]]:
         """The same rows for each search."""
         return [self._rows for _ in searches]
 

@@ -18,7 +18,7 @@ from serve_app.settings import Settings
 from serve_app.storage.connection import Connection, Pool, acquired, open_pool
 from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.queries import query
-from serve_app.storage.rows import search_columns
+from serve_app.storage.rows import search_columns, to_plain_search
 
 CALLERS = (1, 8, 32)
 WARM_SECONDS = 0.5
@@ -84,7 +84,7 @@ def _bare_drive(pool: Pool, settings: Settings) -> Drive:
 
     async def drive(searches: Sequence[VectorSearch], callers: int, seconds: float) -> float:
         asked = [
-            (*search_columns([search]), settings.exact_scope_rows, search.model)
+            (*search_columns([to_plain_search(search)]), settings.exact_scope_rows, search.model)
             for search in searches
         ]
         turn = itertools.cycle(asked)

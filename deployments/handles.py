@@ -16,7 +16,7 @@ from deployments.coalescing import Coalescer, Limits
 from deployments.direct_handle import Handle
 from deployments.parts import DOCUMENTS_PER_CALL, open_parts, send_parts, take_outcome
 from deployments.remote_errors import call_once, call_until
-from deployments.wire import pack, unpack
+from deployments.wire import pack, pack_plain, unpack
 from serve_app.core.errors import FleetmemError
 from serve_app.core.keys import ApiKey, KeysFound, Tenant
 from serve_app.core.memory import (
@@ -33,7 +33,7 @@ from serve_app.core.ranking import Candidate, Hit
 from serve_app.core.search import FusedSearch, VectorSearch
 from serve_app.core.token_window import TokenGrant, TokenRequest
 from serve_app.core.usage import Usage
-from serve_app.storage.rows import to_candidates, uuid_of_bytes
+from serve_app.storage.rows import to_candidates, to_plain_search, uuid_of_bytes
 from serve_app.telemetry import Meter
 
 T = TypeVar("T")
@@ -176,7 +176,8 @@ class RemoteMemories:
     async def _search(
         self, searches: Sequence[VectorSearch]
     ) -> list[list[Candidate] | FleetmemError]:
-        found = await exchange(self._handle.search, searches, self._timeout)
+        packed = pack_plain(list(map(to_plain_search, searches)))
+        found = unpack(await self._read(lambda: self._handle.search.remote(packed)))
         return [
             to_candidates(rows, search.scope, uuid_of_bytes)
             for rows, search in zip(found, searches, strict=True)

@@ -21,7 +21,7 @@ from serve_app.core.memory import (
     Scope,
 )
 from serve_app.core.page import MemoryFilter, MemoryPage
-from serve_app.core.search import FusedSearch, VectorSearch
+from serve_app.core.search import FusedSearch
 from serve_app.core.token_window import TokenRequest
 from serve_app.core.usage import Usage
 from serve_app.core.writing import IdempotencyKey, Written
@@ -35,6 +35,7 @@ from serve_app.storage.memories import PostgresMemories
 from serve_app.storage.model_stamp import read_stamp, require_model
 from serve_app.storage.once import PostgresOnce
 from serve_app.storage.ranking_defaults import PostgresRankingDefaults
+from serve_app.storage.rows import PlainSearch
 from serve_app.storage.tokens import PostgresTokens
 
 POOL_GAUGE_SECONDS = 1.0
@@ -71,8 +72,8 @@ class Retrieval(DirectMethods, KeyMethods, RankingMethods):
         self._schedule.every(POOL_GAUGE_SECONDS, self._gauge_pool)
 
     async def search(self, packed: bytes) -> bytes:
-        """VectorSearches, answered with the rows of each, which the caller makes candidates of."""
-        searches: list[VectorSearch] = unpack(packed)
+        """Plain searches, answered with the rows of each, which the caller makes candidates of."""
+        searches: list[PlainSearch] = unpack(packed)
         return pack_plain(await self._memories.search_rows(searches))
 
     async def recall(self, packed: bytes) -> bytes:

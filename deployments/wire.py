@@ -12,8 +12,6 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-
 from serve_app.core.identity import make_uuid
 from serve_app.core.keys import KeyRecord, KeysFound
 from serve_app.core.making import maker_of
@@ -31,7 +29,7 @@ PROTOCOL = 5
 PLAIN = (
     *(Candidate, Chunk, EmbeddedMemory, Memory, RankingPolicy, Scope),
     RerankQuestion,
-    *(FusedSearch, FusionWeights, Hit, QuestionTime, Signals),
+    *(FusedSearch, FusionWeights, Hit, QuestionTime, Signals, VectorSearch),
     *(KeyRecord, KeysFound, Principal),
     *(RateLimit, Settlement, TokenGrant, TokenRequest),
 )
@@ -55,34 +53,7 @@ def _reduce_uuid(value: UUID) -> tuple[Callable[[int], UUID], tuple[int]]:
     return make_uuid, (value.int,)
 
 
-def _reduce_search(search: VectorSearch) -> tuple[Callable[..., VectorSearch], tuple[Any, ...]]:
-    """In one piece: nested nouns and an array cost three times as much."""
-    scope, policy = _scope_fields(search.scope), _policy_fields(search.policy)
-    rest = search.top_k, search.now, search.kind, search.model
-    return make_search, (scope, search.vector.tobytes(), policy, *rest)
-
-
-def make_search(
-    scope: tuple[Any, ...], vector: bytes, policy: tuple[Any, ...], *rest: Any
-) -> VectorSearch:
-    """What `_reduce_search` took apart; the vector is read-only."""
-    top_k, now, kind, model = rest
-    array = np.frombuffer(vector, np.float32)
-    return _make_vector_search(
-        _make_scope(*scope), array, top_k, _make_policy(*policy), now, kind, model
-    )
-
-
-_scope_fields = attrgetter(*Scope.__slots__)
-_policy_fields = attrgetter(*RankingPolicy.__slots__)
-_make_scope, _make_policy = maker_of(Scope), maker_of(RankingPolicy)
-_make_vector_search = maker_of(VectorSearch)
-
-REDUCERS = {
-    UUID: _reduce_uuid,
-    **{kind: _reduce_plain(kind) for kind in PLAIN},
-    VectorSearch: _reduce_search,
-}
+REDUCERS = {UUID: _reduce_uuid, **{kind: _reduce_plain(kind) for kind in PLAIN}}
 
 
 class _Pickler(pickle.Pickler):

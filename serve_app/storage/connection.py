@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 import asyncpg
+from pgvector import HalfVector
 from pgvector.asyncpg import register_vector
 
 from serve_app.core.errors import (
@@ -182,9 +183,15 @@ async def _connect(settings: Settings, role: Role) -> Connection:
 
 
 async def prepare(connection: Connection) -> None:
-    """Let vectors travel in binary; raise ConfigurationError for a database without schema."""
+    """Let vectors travel in binary; raise ConfigurationError for a database without schema.
+
+    A halfvec is sent as the bytes that `to_halfvec` makes.
+    """
     try:
         await register_vector(connection)
+        await connection.set_type_codec(
+            "halfvec", encoder=bytes, decoder=HalfVector.from_binary, format="binary"
+        )
     except ValueError as error:  # pgvector's word for a database without its types
         raise ConfigurationError(
             "the database has no schema yet: run `fleetmem migrate`"

@@ -37,6 +37,7 @@ from serve_app.storage.pools import PostgresPools
 from serve_app.storage.queries import query
 from serve_app.storage.rows import (
     FoundRow,
+    PlainSearch,
     changed_columns,
     chunk_columns,
     search_columns,
@@ -44,6 +45,7 @@ from serve_app.storage.rows import (
     to_candidates,
     to_memory,
     to_plain_rows,
+    to_plain_search,
     to_version,
     uuid_of_driver,
 )
@@ -78,14 +80,14 @@ class PostgresMemories:
 
         Under load, concurrent calls share their statements, and a long list takes several.
         """
-        found = await self._joined.submit(searches)
+        found = await self._joined.submit(list(map(to_plain_search, searches)))
         return [
             to_candidates(rows, search.scope, uuid_of_driver)
             for rows, search in zip(found, searches, strict=True)
         ]
 
-    async def search_rows(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
-        """As `search_many`, in plain rows, of which others make candidates."""
+    async def search_rows(self, searches: Sequence[PlainSearch]) -> list[list[FoundRow]]:
+        """As `search_many`, from plain searches to plain rows, of which others make candidates."""
         return list(map(to_plain_rows, await self._joined.submit(searches)))
 
     async def recall(self, search: FusedSearch) -> list[Hit]:
@@ -189,9 +191,9 @@ class PostgresMemories:
                 return [refusal]
         return [outcome for memory in memories for outcome in await self._add([memory])]
 
-    async def _search(self, searches: Sequence[VectorSearch]) -> list[list[FoundRow]]:
-        model = searches[0].model if searches else ""
-        if any(search.model != model for search in searches):
+    async def _search(self, searches: Sequence[PlainSearch]) -> list[list[FoundRow]]:
+        model = searches[0][-1] if searches else ""
+        if any(search[-1] != model for search in searches):
             return [found for search in searches for found in await self._search([search])]
         columns = search_columns(searches)
         async with acquired(self._pool) as connection:

@@ -7,13 +7,13 @@ import numpy as np
 
 from serve_app.core.fusion import REACH, Pool
 from serve_app.core.search import FusedSearch
-from serve_app.storage.rows import search_columns
+from serve_app.storage.rows import search_columns, to_plain_search
 
 
 def pool_columns(searches: Sequence[FusedSearch]) -> list[list[Any]]:
     """The first fourteen arrays of pool_candidates.sql."""
     return [
-        *search_columns([search.nearest for search in searches]),
+        *search_columns([to_plain_search(search.nearest) for search in searches]),
         [search.text for search in searches],
         [" ".join(search.time.time_words) for search in searches],
         [

@@ -28,7 +28,7 @@ from tests.contracts.memories_contract import MemoriesContract
 from tests.contracts.once_contract import KEY, OnceContract
 from tests.contracts.samples import embed, sample
 from tests.fakes.embedder import FakeEmbedder
-from tests.fakes.found_rows import found_row
+from tests.fakes.found_rows import asked_search, found_row
 from tests.fakes.keys import InMemoryKeys
 from tests.fakes.memories import InMemoryMemories
 from tests.fakes.meter import RecordingMeter
@@ -68,7 +68,7 @@ class StubHandle:
 
 def handle_of(memories: InMemoryMemories) -> Any:
     async def search(packed: bytes) -> bytes:
-        found = [await memories.search(one) for one in unpack(packed)]
+        found = [await memories.search(asked_search(one)) for one in unpack(packed)]
         return pack_plain([list(map(found_row, candidates)) for candidates in found])
 
     async def add(packed: bytes) -> bytes:
