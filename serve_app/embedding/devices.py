@@ -42,9 +42,8 @@ def open_engine(settings: Settings, model: str | None = None) -> "Engine | CudaE
         from serve_app.embedding.cuda_engine import CudaEngine
 
         return CudaEngine(spec, directory)
-    # Int8's steps are too short to share: it took a tenth longer with two threads.
-    lone_threads = settings.embedding_lone_text_threads if spec.precision == "fp32" else 1
-    return Engine(spec, directory, settings.embedding_threads, lone_threads)
+    threads, lone_threads = settings.embedding_threads, settings.embedding_lone_text_threads
+    return Engine(spec, directory, threads, lone_threads)
 
 
 def _require_precision(spec: ModelSpec, settings: Settings) -> None:

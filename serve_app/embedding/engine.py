@@ -1,5 +1,6 @@
 """One loaded model: token ids in, unit vectors out. Knows nothing of queues or event loops."""
 
+import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -10,7 +11,7 @@ from onnxruntime import InferenceSession
 from tokenizers import Tokenizer
 
 from serve_app.core.errors import ModelUnavailable
-from serve_app.embedding.cores import count_running_threads, count_usable_cores
+from serve_app.embedding.cores import IdleCores, count_usable_cores
 from serve_app.embedding.fastembed_models import load
 from serve_app.embedding.lone_session import open_lone_session
 from serve_app.embedding.registry import ModelSpec
@@ -21,6 +22,12 @@ TokenIds = NDArray[np.int64]
 
 Vectors = NDArray[np.float32]
 """Unit vectors, shape (texts, dimension), float32."""
+
+ALONE_SECONDS = 0.002
+"""After so long without a run nobody else is asking: a lone caller's next text takes longer."""
+
+SPARE_CORES = 0.2
+"""Idle for each further thread: of two cores a lone caller leaves a half, other work nothing."""
 
 WARM_UP_SHAPES = ((1, 8), (8, 32))
 """Texts and tokens of the batches that are run before the engine is called warm."""
@@ -44,7 +51,9 @@ class Engine:
         self._lone: InferenceSession | None = None
         if lone_threads > threads:
             self._lone = open_lone_session(folder / MODEL_FILE, lone_threads)
-        self._most_running = 1 + cores - lone_threads
+        self._idle_cores = IdleCores()
+        self._spare_cores = SPARE_CORES * (lone_threads - 1)
+        self._ended = 0.0
         _clear_limits(self.tokenizer)
         self._inputs = [entry.name for entry in self._session.get_inputs()]
 
@@ -67,7 +76,10 @@ class Engine:
 
         Raises what ONNX Runtime raises, and ArithmeticError when a number is not finite.
         """
-        return self._run(self._pick_session(len(token_ids)), token_ids)
+        try:
+            return self._run(self._pick_session(len(token_ids)), token_ids)
+        finally:
+            self._ended = time.monotonic()
 
     def _run(self, session: InferenceSession, token_ids: Sequence[TokenIds]) -> Vectors:
         longest = max(len(ids) for ids in token_ids)
@@ -84,8 +96,16 @@ class Engine:
         return vectors
 
     def _pick_session(self, texts: int) -> InferenceSession:
-        """The one with more threads for a single text while cores idle: on busy ones they wait."""
-        if self._lone and texts == 1 and 1 <= count_running_threads() <= self._most_running:
+        """The one with more threads for a single text of a lone caller while cores idle.
+
+        Threads that share a core with others' wait for each other.
+        """
+        if (
+            self._lone
+            and texts == 1
+            and time.monotonic() - self._ended >= ALONE_SECONDS
+            and self._idle_cores.read() >= self._spare_cores
+        ):
             return self._lone
         return self._session
 

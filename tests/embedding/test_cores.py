@@ -1,8 +1,9 @@
 import os
+import time
 
 import pytest
 
-from serve_app.embedding.cores import count_running_threads, count_usable_cores
+from serve_app.embedding.cores import TICKS, IdleCores, count_usable_cores
 
 AFFINITY = len(os.sched_getaffinity(0))
 
@@ -33,18 +34,31 @@ def test_takes_the_affinity_where_no_control_group_is(tmp_path):
     assert count_usable_cores(tmp_path / "nothing") == AFFINITY
 
 
-@pytest.mark.parametrize(
-    ("load", "running"),
-    [("0.79 0.95 1.18 3/83 22997\n", 3), ("0.00 0.00 0.00 0/0 0\n", 0), ("", 0), ("a b c d/e", 0)],
-)
-def test_counts_the_running_threads_of_the_machine(tmp_path, load, running):
-    (tmp_path / "loadavg").write_text(load)
-    assert count_running_threads(tmp_path / "loadavg") == running
+def tell(stat, idle, waiting):
+    """As Linux does: seconds of all cores."""
+    stat.write_text(f"cpu  7 7 7 {round(idle * TICKS)} {round(waiting * TICKS)} 7 7\ncpu0 1 1\n")
 
 
-def test_where_nobody_tells_the_count_is_unknown(tmp_path):
-    assert count_running_threads(tmp_path / "nothing") == 0
+def test_tells_how_many_cores_idled_since_the_last_look(tmp_path):
+    stat, now = tmp_path / "stat", iter([100.0, 100.4, 102.0, 102.1, 103.0])
+    tell(stat, 50, 5)
+    cores = IdleCores(stat, lambda: next(now))
+    tell(stat, 52, 6)
+    assert cores.read() == 0.0  # not looked yet
+    assert cores.read() == 1.5
+    tell(stat, 60, 6)
+    assert cores.read() == 1.5  # looked just now
+    assert cores.read() == 8.0
 
 
-def test_whoever_counts_runs():
-    assert count_running_threads() >= 1
+@pytest.mark.parametrize("told", ["", "cpu  1 2 3\n", "cpu  a b c d e f g\n", None])
+def test_where_nobody_tells_no_core_idles(tmp_path, told):
+    if told is not None:
+        (tmp_path / "stat").write_text(told)
+    now = iter([0.0, 10.0])
+    assert IdleCores(tmp_path / "stat", lambda: next(now)).read() == 0.0
+
+
+def test_no_more_cores_idle_than_there_are():
+    now = iter([time.monotonic(), time.monotonic() + 1])
+    assert 0 <= IdleCores(clock=lambda: next(now)).read() <= (os.cpu_count() or 1)

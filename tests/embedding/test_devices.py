@@ -22,14 +22,13 @@ def test_a_processor_gets_the_engine_of_processors(model_directory):
     assert isinstance(open_engine(settings_for("cpu", model_directory)), Engine)
 
 
-@pytest.mark.parametrize(("precision", "sessions"), [("fp32", 2), ("int8", 1)])
-def test_only_fp32_has_more_threads_for_a_lone_text(
-    int8_engine, model_directory, monkeypatch, precision, sessions
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_lone_text_has_the_threads_of_its_setting(
+    int8_engine, model_directory, monkeypatch, precision
 ):
     monkeypatch.setattr(engine_module, "count_usable_cores", lambda: 2)
-    monkeypatch.setattr(engine_module, "count_running_threads", lambda: 1)
     engine = open_engine(Settings(embedding_precision=precision, model_directory=model_directory))
-    assert len({id(engine._pick_session(texts)) for texts in (1, 2)}) == sessions
+    assert engine._lone.get_session_options().intra_op_num_threads == 2
 
 
 @pytest.mark.skipif(

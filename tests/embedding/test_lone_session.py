@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from serve_app.embedding import engine as engine_module
+from serve_app.embedding.cores import IdleCores
 from serve_app.embedding.engine import Engine
 from serve_app.embedding.lone_session import open_lone_session
 from serve_app.embedding.registry import MINILM, MINILM_INT8
@@ -27,24 +28,42 @@ def two_cores(monkeypatch):
     monkeypatch.setattr(engine_module, "count_usable_cores", lambda: 2)
 
 
+@pytest.fixture
+def idle(monkeypatch):
+    """How many cores idle, told by the test; for long nothing has run."""
+    cores = SimpleNamespace(idle=1.0)
+    monkeypatch.setattr(IdleCores, "read", lambda self: cores.idle)
+    monkeypatch.setattr(engine_module, "ALONE_SECONDS", 0.0)
+    return cores
+
+
+@pytest.mark.parametrize("spec", [MINILM, MINILM_INT8])
 @pytest.mark.parametrize(
-    ("texts", "running", "threads"), [(1, 1, 2), (1, 2, 1), (1, 0, 1), (2, 1, 1)]
+    ("texts", "cores", "threads"), [(1, 1.0, 2), (1, 0.2, 2), (1, 0.1, 1), (2, 1.0, 1)]
 )
 def test_more_threads_are_for_one_text_on_idle_cores(
-    model_directory, monkeypatch, two_cores, texts, running, threads
+    int8_engine, model_directory, two_cores, idle, spec, texts, cores, threads
 ):
-    monkeypatch.setattr(engine_module, "count_running_threads", lambda: running)
-    engine = Engine(MINILM, model_directory, threads=1, lone_threads=4)
+    idle.idle = cores
+    engine = Engine(spec, model_directory, threads=1, lone_threads=4)
     session = engine._pick_session(texts)
     assert session.get_session_options().intra_op_num_threads == threads
     np.testing.assert_array_equal(engine.run([TEXT] * texts)[0], engine.run([TEXT, TEXT])[0])
 
 
+def test_who_follows_at_once_is_not_alone(model_directory, two_cores, idle, monkeypatch):
+    monkeypatch.setattr(engine_module, "ALONE_SECONDS", 1000.0)
+    engine = Engine(MINILM, model_directory, threads=1, lone_threads=2)
+    engine._ended = float("-inf")
+    assert engine._pick_session(1) is engine._lone
+    engine.run([TEXT])
+    assert engine._pick_session(1) is engine._session
+
+
 @pytest.mark.parametrize(("threads", "lone_threads"), [(1, 1), (2, 2), (0, 2)])
 def test_no_second_session_without_more_threads(
-    model_directory, two_cores, monkeypatch, threads, lone_threads
+    model_directory, two_cores, idle, threads, lone_threads
 ):
-    monkeypatch.setattr(engine_module, "count_running_threads", lambda: 1)
     engine = Engine(MINILM, model_directory, threads, lone_threads)
     assert engine._pick_session(1) is engine._pick_session(2)
 
