@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         1, ge=0, description="ONNX threads of one replica; 0 takes the cores it may use"
     )
     embedding_lone_text_threads: int = Field(
-        2, ge=1, description="ONNX threads of a text that comes alone to idle cores"
+        2, ge=1, description="ONNX threads of a text that comes alone to idle cores; fp32 only"
     )
     embedding_batch_tokens: int = Field(512, ge=16, description="padded tokens of one batch")
     embedding_queue_limit: int = Field(
