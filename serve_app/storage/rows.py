@@ -172,7 +172,7 @@ PlainSearch: TypeAlias = tuple[Any, ...]
 
 
 def to_plain_search(search: VectorSearch) -> PlainSearch:
-    """A search as values that leave the process for a third of what nouns cost."""
+    """A search as plain values, which leave the process cheaper than nouns."""
     scope, policy = search.scope, search.policy
     return (
         scope.tenant_id,
